@@ -1,0 +1,175 @@
+import type { SourceRun } from '#shared/wire/frame.ts';
+import type { Heartbeat, LossRecord, StreamId } from '#shared/wire/link.ts';
+import type { Loss } from '#shared/wire/loss.ts';
+import type { RecordHeader } from '#shared/wire/record.ts';
+
+/**
+ * The landing port: the log at central. One transaction carries records, merged records, losses,
+ * checkpoints, sessions and heartbeats of any number of aliases; when `commit` resolves it is durable,
+ * when it rejects with `uncertain` the caller must `load` again before it admits anything more.
+ * Adapters: embedded (SQLite, one file) and Kafka. Both pass test/contract/landing.
+ */
+export interface Landing {
+  readonly kind: 'embedded' | 'kafka';
+  /** Made once per landing; edges' cursors belong to it. */
+  readonly centralId: string;
+
+  /** What is committed for this alias; undefined when it never said hello. */
+  load(alias: string): Promise<AliasState | undefined>;
+  /** All aliases, without their streams' positions, for the fleet at start. */
+  aliases(): Promise<AliasSummary[]>;
+
+  commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]>;
+
+  checkpoints(filter: { alias?: string; topic?: string }): Promise<CheckpointRow[]>;
+  /** Oldest first, from `sinceMs` (central's clock) on. */
+  losses(filter: { alias?: string; sinceMs?: number; limit: number }): Promise<LossRecord[]>;
+  topics(): Promise<TopicRow[]>;
+  /** undefined when there is no such topic or partition. `offset` below the start begins at the start. */
+  records(
+    topic: string,
+    partition: number,
+    offset: number,
+    limit: number,
+  ): Promise<RecordPage | undefined>;
+
+  /** Bytes on disk, for the status page; null where somebody else knows. */
+  usage(): Promise<{ usedBytes: number; maxBytes: number } | null>;
+  /** Proves that the landing answers and can write. */
+  probe(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AliasState {
+  alias: string;
+  /** Epoch of the current session. */
+  epoch: string;
+  session: string;
+  /** The session before it in the chain. */
+  previousSession: string | null;
+  /** Something was landed under `session`; until then its predecessor may still be continued. */
+  sessionUsed: boolean;
+  /** Sessions confirmed earlier, newest last, at most 1000. */
+  history: string[];
+  /** An operator allowed the next hello to leave a hole. */
+  adoptAllowed: boolean;
+  disabled: boolean;
+  firstSeenAt: number;
+  checkpoints: Checkpoint[];
+}
+
+export interface Checkpoint extends StreamId {
+  partitionCount: number;
+  /** Highest sequence landed or declared lost; -1 when none. */
+  through: number;
+  landedRecords: number;
+  landedBytes: number;
+  lostRecords: number;
+  /** Next free offset in the remote topic's partition after the last segment. */
+  remoteOffset: number;
+  /** Accept time (edge's accept clock, ms) of the last landed record, and when it landed here. */
+  acceptedAt: number | null;
+  landedAt: number | null;
+  session: string;
+}
+
+export interface AliasSummary {
+  alias: string;
+  epoch: string;
+  session: string;
+  firstSeenAt: number;
+  disabled: boolean;
+  landedRecords: number;
+  lostRecords: number;
+  heartbeat: CommittedHeartbeat | null;
+}
+
+export interface CommittedHeartbeat {
+  /** Central's clock, ms. */
+  receivedAt: number;
+  heartbeat: Heartbeat;
+}
+
+/** What one alias commits. Order within it is order in the log. */
+export interface AliasWrite {
+  alias: string;
+  /** Central's clock, ms. */
+  at: number;
+  /** Replaces session, epoch, chain (hello), and clears `adoptAllowed`. */
+  session?: { epoch: string; session: string; previous: string | null };
+  /** Must be the committed session, else the commit is rejected with `fenced` (another collector took over). */
+  underSession?: string;
+  segments: SegmentWrite[];
+  losses: LossWrite[];
+  heartbeat?: CommittedHeartbeat;
+  flags?: { adoptAllowed?: boolean; disabled?: boolean };
+  /** Forget the alias: sessions, checkpoints and heartbeat go, topics stay. */
+  remove?: boolean;
+}
+
+export interface SegmentWrite extends StreamId {
+  partitionCount: number;
+  first: number;
+  count: number;
+  /** Payload bytes, as `recordBytes` counts them, for the rates. */
+  payloadBytes: number;
+  acceptedTo: number;
+  /** Sealed RecordBatch; stored as it is. */
+  batch: Uint8Array;
+  runs: readonly SourceRun[];
+  remoteTopic: string;
+  mergedTopics: readonly string[];
+}
+
+/** A loss after clipping; also goes, as JSON under the alias as key, to the topic `tributary.losses`. */
+export interface LossWrite extends StreamId, Loss {
+  partitionCount: number;
+}
+
+export interface LandedWrite {
+  alias: string;
+  /** The checkpoints that this write moved, as committed. */
+  checkpoints: Checkpoint[];
+}
+
+export interface CheckpointRow extends Checkpoint {
+  alias: string;
+  remoteTopic: string;
+  merged: { topic: string; offset: number }[];
+}
+
+export interface TopicRow {
+  topic: string;
+  kind: 'remote' | 'merged' | 'internal';
+  partitions: { partition: number; startOffset: number; endOffset: number }[];
+  /** Records readable now: sum of end - start. */
+  records: number;
+}
+
+export interface RecordPage {
+  records: LandedRecord[];
+  /** Offset to go on from; null at the end. */
+  next: number | null;
+}
+
+export interface LandedRecord {
+  offset: number;
+  timestamp: number;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: readonly RecordHeader[];
+}
+
+export class LandingError extends Error {
+  override name = 'LandingError';
+  /**
+   * `full`: no room, nothing was written. `fenced`: another owner. `uncertain`: it may or may not have
+   * been written. `closed`. `refused`: the log will never take it (code in the message).
+   */
+  readonly code: 'full' | 'fenced' | 'uncertain' | 'closed' | 'refused';
+
+  constructor(code: LandingError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,69 @@
+import type { SourceState } from '#shared/wire/link.ts';
+import type { WireRecord } from '#shared/wire/record.ts';
+
+/**
+ * The contract of every source (DESIGN §1.1): it hands records over with `deliver` and acknowledges
+ * them to the outside world only after the returned promise has resolved, which happens when they
+ * are on disk with synchronous=FULL. Many deliveries may be outstanding; one group commit carries them.
+ */
+export interface Source {
+  /** Unique on this edge; prefix of the source's position keys. */
+  readonly name: string;
+  readonly type: 'mqtt' | 'http' | 'host' | 'kafka' | 'send';
+  /** Resolves when the source takes input or keeps trying by itself (a broker that is down is no error). */
+  start(): Promise<void>;
+  /** Takes no new input, waits for outstanding deliveries and their acknowledgements, closes. Idempotent. */
+  stop(): Promise<void>;
+  state(): SourceState;
+}
+
+export interface Delivery {
+  topic: string;
+  /** At least one, unless only positions move. The partition is chosen by key unless given. */
+  records: readonly (WireRecord & { partition?: number })[];
+  /** Committed in the same transaction as the records. Keys begin with the source's name and a slash. */
+  positions?: PositionChange;
+  /** A repeat within 24 hours (and the newest 100 000 keys) is answered from memory and not appended. */
+  idempotencyKey?: string;
+  /** When the buffer is full and `when_full = "block"`: wait for room (default) or fail with `buffer-full`. */
+  whenFull?: 'wait' | 'refuse';
+  /** What the source itself knows to be lost; declared with scope 'source' in this topic. */
+  sourceLoss?: { records: number; detail: string };
+}
+
+export interface PositionChange {
+  set?: ReadonlyMap<string, Buffer>;
+  delete?: readonly string[];
+}
+
+export interface Delivered {
+  /** Records appended (or appended earlier under the same idempotency key). */
+  accepted: number;
+  /** Records that could not be kept and were declared a loss at once (too large, not encodable). */
+  declaredLost: number;
+  duplicate: boolean;
+}
+
+/** What a source is given. */
+export interface SourceContext {
+  /**
+   * Resolves when durable. Rejects with a {@link DeliverError}. A record that can never be kept
+   * (see `recordProblem`) resolves too: it becomes a loss, so that its sender does not repeat it for ever.
+   */
+  deliver(delivery: Delivery): Promise<Delivered>;
+  /** Positions committed earlier whose keys begin with `prefix`. */
+  positions(prefix: string): Promise<Map<string, Buffer>>;
+}
+
+export class DeliverError extends Error {
+  readonly code: 'buffer-full' | 'disk-full' | 'bad-topic' | 'too-many-streams' | 'closed' | 'io';
+  /** Whether the same delivery may succeed later. */
+  readonly canRetry: boolean;
+
+  constructor(code: DeliverError['code'], message: string) {
+    super(message);
+    this.name = 'DeliverError';
+    this.code = code;
+    this.canRetry = code === 'buffer-full' || code === 'disk-full' || code === 'io';
+  }
+}

@@ -1,0 +1,178 @@
+import type { Loss } from './loss.ts';
+
+/** The JSON half of the link (DESIGN §5). Binary frames are in frame.ts; prose in PROTOCOL.md. */
+
+export const linkVersion = 1;
+export const linkPath = {
+  hello: '/link/v1/hello',
+  segments: '/link/v1/segments',
+  heartbeat: '/link/v1/heartbeat',
+} as const;
+/** Request headers that name the sender of `segments` and `heartbeat`. */
+export const linkHeader = {
+  alias: 'tributary-alias',
+  session: 'tributary-session',
+  /** The edge's accept clock when it sent the request, ms: makes acceptance times comparable. */
+  clock: 'tributary-clock',
+} as const;
+export const segmentsContentType = 'application/vnd.tributary.segments';
+
+/** Names one stream of one epoch. */
+export interface StreamId {
+  epoch: string;
+  topic: string;
+  partition: number;
+}
+
+export interface HelloStream extends StreamId {
+  /** Highest sequence appended; -1 when none. */
+  head: number;
+  /** Highest sequence acknowledged by `centralId`; -1 when none. All up to it is gone at the edge. */
+  cursor: number;
+}
+
+export interface Hello {
+  version: number;
+  alias: string;
+  /** Epoch that new records get. Streams may also carry the remainder of older epochs. */
+  epoch: string;
+  /** Made new for every run of the agent, 32 hexadecimal digits. */
+  session: string;
+  /** The last session that a central confirmed to this buffer; null before the first. */
+  previous: string | null;
+  /** The central the cursors belong to; null before the first contact. */
+  centralId: string | null;
+  /** Agent version, for people. */
+  agent: string;
+  /** Wall clock, ms. */
+  clock: number;
+  streams: HelloStream[];
+}
+
+export type HelloAnswer = HelloAccepted | HelloFork | HelloAdopt;
+
+export interface HelloAccepted {
+  outcome: 'accepted';
+  centralId: string;
+  session: string;
+  /** Wall clock, ms. */
+  clock: number;
+  heartbeatIntervalMs: number;
+  limits: { requestBytes: number; segmentBytes: number };
+  /** Highest sequence landed (or declared lost) per stream of the hello; -1 when none. */
+  checkpoints: (StreamId & { through: number })[];
+}
+
+/**
+ * The buffer is a restored or cloned one. The edge moves what it appended in sessions that no central
+ * confirmed (all of them when `scope` is 'all') to a new epoch and says hello again.
+ */
+export interface HelloFork {
+  outcome: 'fork';
+  centralId: string;
+  scope: 'unconfirmed' | 'all';
+  reason: string;
+}
+
+/** Central expects sequences that the edge no longer has: a person must run `edges adopt`. */
+export interface HelloAdopt {
+  outcome: 'adopt-needed';
+  centralId: string;
+  reason: string;
+  holes: (StreamId & { first: number; span: number })[];
+}
+
+/** One frame's fate. `index` counts the request's frames from 0. */
+export type Verdict =
+  | { verdict: 'fresh' }
+  | { verdict: 'duplicate' }
+  /** Nothing landed: the edge rewinds to `expected`. */
+  | { verdict: 'gap'; expected: number }
+  /** Nothing landed: the edge cuts at `expected` and seals the rest again. */
+  | { verdict: 'overlap'; expected: number }
+  /** Poison: the edge quarantines, declares a loss, and the stream goes on. */
+  | { verdict: 'refused'; code: RefusalCode; message: string }
+  /** A loss of which the first `landed` sequences had landed already; the rest is recorded. */
+  | { verdict: 'clipped'; landed: number };
+
+export type RefusalCode =
+  | 'bad-crc'
+  | 'bad-batch'
+  | 'bad-provenance'
+  | 'too-large'
+  | 'bad-topic'
+  | 'not-allowed'
+  | 'bad-timestamp';
+
+export interface SegmentsAnswer {
+  /** Cumulative, for every stream that the request named. */
+  acks: (StreamId & { through: number })[];
+  /** Only what is not `fresh`. */
+  verdicts: ({ index: number } & Verdict)[];
+}
+
+/** Error body of every non-2xx answer on the link and on the status API. */
+export interface ErrorBody {
+  error: { code: string; message: string; hint?: string };
+}
+
+export interface HeartbeatStream extends StreamId {
+  partitionCount: number;
+  head: number;
+  cursor: number;
+  backlogRecords: number;
+  backlogBytes: number;
+  /** Age of the oldest record without an acknowledgement, ms; null without a backlog. */
+  oldestAgeMs: number | null;
+  /** Since the epoch began. */
+  acceptedRecords: number;
+  lostRecords: number;
+}
+
+export interface SourceState {
+  /** Unique on this edge, for example `mqtt:localhost:1883`. */
+  name: string;
+  type: string;
+  state: 'starting' | 'running' | 'degraded' | 'failed' | 'stopped';
+  /** One sentence for a person, for example what is refused and why. */
+  detail: string;
+  acceptedRecords: number;
+}
+
+export interface Heartbeat {
+  version: number;
+  alias: string;
+  epoch: string;
+  session: string;
+  /** Counts up within a session. */
+  number: number;
+  agent: string;
+  /** Wall clock, ms. */
+  clock: number;
+  intervalMs: number;
+  /** Totals over all streams, also those not in `streams`. */
+  totals: {
+    acceptedRecords: number;
+    backlogRecords: number;
+    backlogBytes: number;
+    oldestAgeMs: number | null;
+    lostRecords: number;
+    lossesPending: number;
+  };
+  buffer: {
+    usedBytes: number;
+    maxBytes: number;
+    whenFull: 'drop-oldest' | 'block';
+    blocked: boolean;
+  };
+  disk: { freeBytes: number; totalBytes: number };
+  sources: SourceState[];
+  /** Streams that changed since the last committed heartbeat of this session, all in its first ones. */
+  streams: HeartbeatStream[];
+}
+
+/** A loss as central keeps it. Times are ms on central's clock where `At`, on the edge's otherwise. */
+export interface LossRecord extends Loss, StreamId {
+  alias: string;
+  landedAt: number;
+}

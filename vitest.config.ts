@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * `*.test.ts` is fast and runs in `npm run check`; `*.slow.test.ts` joins in `npm test`;
+ * `*.long.test.ts` only in `npm run test:long`.
+ */
+const only = process.env.TRIBUTARY_TESTS ?? 'all';
+const exclude = ['**/node_modules/**'];
+if (only === 'fast') exclude.push('**/*.slow.test.ts');
+if (only !== 'long') exclude.push('**/*.long.test.ts');
+
+export default defineConfig({
+  test: {
+    include: only === 'long' ? ['test/**/*.long.test.ts'] : ['test/**/*.test.ts'],
+    exclude,
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
