@@ -74,6 +74,8 @@ export interface ReadBatch {
   frames: ReadFrame[];
   /** More is waiting behind these. */
   more: boolean;
+  /** Accept clock at the time of the read, ms: the uplink tells central, to compare acceptance times. */
+  acceptClock: number;
 }
 
 export interface ReadFrame extends StreamId {

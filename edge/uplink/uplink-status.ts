@@ -1,0 +1,17 @@
+/** What the uplink says of itself, for status, metrics and the systemd STATUS line. Times ms, null: not yet. */
+export interface UplinkStatus {
+  state: 'connecting' | 'connected' | 'waiting' | 'adopt-needed' | 'stopped';
+  /** The central that is tried or used; null when none is set. */
+  url: string | null;
+  centralId: string | null;
+  lastAckAt: number | null;
+  /** The newest failure, in words; null after a success. */
+  lastError: string | null;
+  nextAttemptAt: number | null;
+  /** Central's clock minus ours, seconds. */
+  clockOffsetSeconds: number | null;
+  /** Size that requests aim at now, bytes. */
+  requestBytesTarget: number;
+  sentBytes: number;
+  sentFrames: number;
+}
