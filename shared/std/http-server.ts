@@ -1,0 +1,128 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { systemClock } from './clock.ts';
+import { parseListen, urlHost } from './listen-address.ts';
+
+/**
+ * A plain HTTP/1.1 listener with the edges that every room needs: a taken port is an error that names
+ * the setting, slow senders are cut off, and closing finishes what is in flight before a deadline.
+ */
+export interface HttpServer {
+  /** The address bound, never a name: `127.0.0.1`, `::`. */
+  address: string;
+  port: number;
+  /** For a person or a client on this machine: `http://127.0.0.1:8081`, without a slash at the end. */
+  url: string;
+  /** Takes no new connection, lets requests finish, and cuts them off after `deadlineMs`. Idempotent. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+export interface HttpServerOptions {
+  /** `host:port` or `[::1]:port`; port 0 picks a free one. */
+  listen: string;
+  /** Name of the setting that `listen` came from, for error messages: `status.listen`. */
+  setting: string;
+  listener: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A request has to arrive whole, body included, within this time (408 otherwise). Default 60 s. */
+  requestTimeoutMs?: number;
+  /** Its headers within this time. Default 10 s, never more than `requestTimeoutMs`. */
+  headersTimeoutMs?: number;
+  /** Connections at once; those beyond are closed at once. Default 1024. */
+  maxConnections?: number;
+}
+
+/** `listen` cannot be listened on; the message names the setting, the value and what to do. */
+export class ListenError extends Error {
+  override name = 'ListenError';
+  readonly setting: string;
+
+  constructor(setting: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.setting = setting;
+  }
+}
+
+/** Listens, or rejects with a {@link ListenError}. */
+export async function listenHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const target = parseListen(options.listen, options.setting);
+  const requestTimeout = options.requestTimeoutMs ?? 60_000;
+  const headersTimeout = Math.min(options.headersTimeoutMs ?? 10_000, requestTimeout);
+  const server = createServer({
+    requestTimeout,
+    headersTimeout,
+    // Node looks for late requests at this pace, so it bounds how late a timeout may come.
+    connectionsCheckingInterval: Math.max(50, Math.min(5_000, headersTimeout / 2)),
+  });
+  server.maxConnections = options.maxConnections ?? 1024;
+  let closing: Promise<void> | undefined;
+  const open = new Set<ServerResponse>();
+  server.on('request', (request, response) => {
+    open.add(response);
+    if (closing) response.shouldKeepAlive = false;
+    response.once('close', () => {
+      open.delete(response);
+      if (closing) setImmediate(() => server.closeIdleConnections());
+    });
+    options.listener(request, response);
+  });
+  await bind(server, target, options);
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    address,
+    port,
+    url: `http://${urlHost(address)}:${port}`,
+    close(deadlineMs) {
+      closing ??= closeServer(server, open, deadlineMs);
+      return closing;
+    },
+  };
+}
+
+function bind(
+  server: Server,
+  target: { host: string; port: number },
+  options: HttpServerOptions,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const message = `${options.setting} = "${options.listen}": ${bindAdvice(error, options.setting)}`;
+      reject(new ListenError(options.setting, message, { cause: error }));
+    });
+    server.listen(target, resolve);
+  });
+}
+
+function bindAdvice(error: NodeJS.ErrnoException, setting: string): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `another program listens there already; stop it, or give ${setting} a free port (0 picks one)`;
+    case 'EACCES':
+      return `not allowed to listen there; ports below 1024 need a privilege, choose a higher one`;
+    case 'EADDRNOTAVAIL':
+      return `this machine has no such address; use "127.0.0.1" or one that "ip address" shows`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host name cannot be resolved; use an address such as "127.0.0.1"`;
+    default:
+      return `cannot listen there: ${error.message}`;
+  }
+}
+
+async function closeServer(
+  server: Server,
+  open: ReadonlySet<ServerResponse>,
+  deadlineMs: number,
+): Promise<void> {
+  const deadline = new AbortController();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A client that keeps its connection alive would hold the server open: say that this was the last.
+  for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false;
+  server.closeIdleConnections();
+  const late = systemClock.sleep(deadlineMs, deadline.signal).then(
+    () => server.closeAllConnections(),
+    () => {},
+  );
+  await closed;
+  deadline.abort();
+  await late;
+}
