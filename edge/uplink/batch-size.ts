@@ -11,7 +11,13 @@ export class BatchSize {
   readonly #targetMs: number;
   readonly #patienceMs: number;
 
-  constructor(options: { min: number; max: number; start: number; targetMs: number; patienceMs: number }) {
+  constructor(options: {
+    min: number;
+    max: number;
+    start: number;
+    targetMs: number;
+    patienceMs: number;
+  }) {
     this.#min = options.min;
     this.#max = options.max;
     this.#target = options.start;

@@ -116,7 +116,11 @@ export class LinkClient {
       .post({
         url,
         path,
-        headers: { 'content-type': 'application/json', [linkHeader.alias]: this.#alias, ...headers },
+        headers: {
+          'content-type': 'application/json',
+          [linkHeader.alias]: this.#alias,
+          ...headers,
+        },
         body,
         timeoutMs,
         signal,

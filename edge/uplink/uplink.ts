@@ -1,0 +1,226 @@
+import { Backoff } from '#shared/std/backoff.ts';
+import type { Clock } from '#shared/std/clock.ts';
+import type { Logger } from '#shared/std/log.ts';
+import { Signal } from '#shared/std/signal.ts';
+import { limits } from '#shared/wire/limits.ts';
+import { type HelloAccepted, linkVersion } from '#shared/wire/link.ts';
+import type { RecordBuffer } from '../buffer/buffer.ts';
+import { BatchSize } from './batch-size.ts';
+import { type LinkClient, LinkError } from './client.ts';
+import { Pump } from './pump.ts';
+import { RateCap } from './rate-cap.ts';
+import type { UplinkStatus } from './uplink-status.ts';
+
+export interface UplinkOptions {
+  buffer: RecordBuffer;
+  client: LinkClient;
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+  alias: string;
+  /** Version of this program, for people. */
+  agent: string;
+  requestTimeoutMs: number;
+  maxBytesPerSecond: number | null;
+}
+
+/** Longest pause between attempts, ms; a heartbeat that gets through ends any pause at once. */
+const pauseMsMax = 30_000;
+/** A person has to act at central; asking more often would not help. */
+const deniedPauseMs = 30_000;
+
+/** An open session: what heartbeats need of it. */
+export interface OpenSession {
+  session: string;
+  heartbeatIntervalMs: number;
+}
+
+/**
+ * Carries the buffer to central, for as long as it takes: says hello, keeps the session, pumps the
+ * backlog, backs off and comes back. Everything it decides rests on the buffer's durable state.
+ */
+export class Uplink {
+  readonly #options: UplinkOptions;
+  readonly #backoff: Backoff;
+  readonly #size: BatchSize;
+  readonly #pump: Pump;
+  readonly #wake = new Signal();
+  readonly #opened: (() => void)[] = [];
+  #open: OpenSession | undefined;
+  #abort = new AbortController();
+  #sessionAbort = new AbortController();
+  #running: Promise<void> | undefined;
+  #status: UplinkStatus;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff({ baseMs: 250, maxMs: pauseMsMax, random: options.random });
+    this.#size = new BatchSize({
+      min: 16 * 1024,
+      max: limits.requestBytes,
+      start: 256 * 1024,
+      targetMs: 1000,
+      patienceMs: options.requestTimeoutMs,
+    });
+    this.#status = {
+      state: 'connecting',
+      url: options.client.url,
+      centralId: options.buffer.identity.centralId,
+      lastAckAt: null,
+      lastError: null,
+      nextAttemptAt: null,
+      clockOffsetSeconds: null,
+      requestBytesTarget: this.#size.target,
+      sentBytes: 0,
+      sentFrames: 0,
+    };
+    const perSecond = options.maxBytesPerSecond;
+    this.#pump = new Pump({
+      buffer: options.buffer,
+      client: options.client,
+      clock: options.clock,
+      size: this.#size,
+      cap: perSecond === null ? undefined : new RateCap(perSecond, options.clock),
+      onAnswer: (batch) => {
+        this.answered();
+        this.#status.lastAckAt = options.clock.now();
+        this.#status.sentBytes += batch.body.length;
+        this.#status.sentFrames += batch.frames.length;
+      },
+    });
+  }
+
+  start(): void {
+    this.#running ??= this.#run(this.#abort.signal);
+  }
+
+  /** Sends what it can within `drainMs`, then stops. What is left stays in the buffer. */
+  async stop(drainMs: number): Promise<void> {
+    if (this.#open && drainMs > 0) {
+      const limit = new AbortController();
+      const late = this.#options.clock.sleep(drainMs, limit.signal).catch(() => {});
+      await Promise.race([this.#pump.drained(limit.signal).catch(() => {}), late]);
+      limit.abort();
+    }
+    this.#abort.abort(new LinkError('unreachable', 'the agent stops'));
+    await this.#running;
+    this.#status.state = 'stopped';
+  }
+
+  status(): UplinkStatus {
+    return {
+      ...this.#status,
+      url: this.#options.client.url,
+      requestBytesTarget: this.#size.target,
+    };
+  }
+
+  /** The session that central let in; undefined while there is none. */
+  get session(): OpenSession | undefined {
+    return this.#open;
+  }
+
+  /** Calls `listener` each time a session opens. */
+  onSession(listener: () => void): void {
+    this.#opened.push(listener);
+  }
+
+  /** Something got through to central: no reason to pause any longer. */
+  answered(): void {
+    this.#backoff.reset();
+    this.#status.lastError = null;
+    this.#wake.notify();
+  }
+
+  /** Central said that `session` is not the one it lets in (any more). */
+  lost(session: string): void {
+    if (this.#open?.session !== session) return;
+    this.#open = undefined;
+    this.#sessionAbort.abort(new LinkError('hello', 'a heartbeat was told to say hello'));
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#open ??= await this.#hello(signal);
+        await this.#carry(this.#open.session, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#recover(error, signal).catch(() => {});
+      }
+    }
+  }
+
+  async #carry(session: string, signal: AbortSignal): Promise<void> {
+    this.#status.state = 'connected';
+    this.#status.nextAttemptAt = null;
+    this.#sessionAbort = new AbortController();
+    await this.#pump.run(session, AbortSignal.any([signal, this.#sessionAbort.signal]));
+  }
+
+  /** Opens a session. A fork is followed by another hello at once, under the new epoch. */
+  async #hello(signal: AbortSignal): Promise<OpenSession> {
+    const { buffer, client, clock, alias, agent, log, requestTimeoutMs } = this.#options;
+    if (this.#status.state !== 'adopt-needed') this.#status.state = 'connecting';
+    for (;;) {
+      const identity = buffer.identity;
+      const hello = {
+        version: linkVersion,
+        alias,
+        epoch: identity.epoch,
+        session: identity.session,
+        previous: identity.previous,
+        centralId: identity.centralId,
+        agent,
+        clock: clock.now(),
+        streams: await buffer.helloStreams(),
+      };
+      const answer = await client.hello(hello, requestTimeoutMs, signal);
+      this.#status.centralId = answer.centralId;
+      if (answer.outcome === 'accepted') return this.#accepted(answer);
+      if (answer.outcome === 'adopt-needed') {
+        this.#status.state = 'adopt-needed';
+        throw new LinkError('denied', `${answer.reason}; nothing is sent until it is adopted`);
+      }
+      log.warn({ reason: answer.reason, scope: answer.scope }, 'becomes a new epoch');
+      await buffer.fork(answer.scope);
+    }
+  }
+
+  async #accepted(answer: HelloAccepted): Promise<OpenSession> {
+    const { buffer, clock, log } = this.#options;
+    await buffer.confirmSession(answer.centralId);
+    await buffer.acknowledge(answer.checkpoints);
+    this.#size.limit(answer.limits.requestBytes);
+    this.#status.clockOffsetSeconds = (answer.clock - clock.now()) / 1000;
+    this.answered();
+    log.info({ central: answer.centralId, session: answer.session }, 'session open');
+    const open = { session: answer.session, heartbeatIntervalMs: answer.heartbeatIntervalMs };
+    this.#open = open;
+    for (const listener of this.#opened) listener();
+    return open;
+  }
+
+  /** One place decides what a failure means for the session and how long to pause. */
+  async #recover(error: unknown, signal: AbortSignal): Promise<void> {
+    const { client, clock, log } = this.#options;
+    const code = error instanceof LinkError ? error.code : 'unreachable';
+    this.#status.lastError = error instanceof Error ? error.message : String(error);
+    let pauseMs = this.#backoff.next();
+    if (code === 'hello' || code === 'denied' || code === 'misdirected') this.#open = undefined;
+    if (code === 'hello' && this.#backoff.attempts === 1) pauseMs = 0;
+    if (code === 'busy') pauseMs += (error as LinkError).retryAfterMs ?? 0;
+    if (code === 'denied') pauseMs = deniedPauseMs * (0.5 + this.#options.random());
+    if (code === 'unreachable') client.tryNext();
+    log.warn({ code, pauseMs: Math.round(pauseMs), error: this.#status.lastError }, 'link');
+    if (this.#status.state !== 'adopt-needed') this.#status.state = 'waiting';
+    this.#status.nextAttemptAt = clock.now() + pauseMs;
+    const pause = new AbortController();
+    const either = AbortSignal.any([signal, pause.signal]);
+    const woken = code === 'unreachable' ? this.#wake.wait(either) : undefined;
+    await Promise.race([clock.sleep(pauseMs, either), ...(woken ? [woken] : [])]).finally(() => {
+      woken?.catch(() => {});
+      pause.abort();
+    });
+  }
+}
