@@ -17,7 +17,7 @@ export interface RecordBuffer {
 
   /**
    * Frames to send, encoded, in sequence order per stream and fair between streams. `from` names the
-   * next sequence wanted per stream (by `streamKey`); streams not named start behind their cursor.
+   * next sequence wanted per stream (by `streamKey` of link.ts); streams not named start behind their cursor.
    * Older epochs of a topic-partition come before newer ones. Never more than `maxBytes`, but always
    * at least one frame where there is a backlog. A segment whose checksum fails is turned into a loss.
    */
@@ -60,8 +60,6 @@ export interface BufferIdentity {
   previous: string | null;
   centralId: string | null;
 }
-
-export const streamKey = (id: StreamId): string => `${id.epoch}/${id.topic}/${id.partition}`;
 
 export interface ReadRequest {
   from: ReadonlyMap<string, number>;

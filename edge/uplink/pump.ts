@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/std/clock.ts';
 import { Signal } from '#shared/std/signal.ts';
-import type { SegmentsAnswer } from '#shared/wire/link.ts';
-import { type ReadBatch, type RecordBuffer, streamKey } from '../buffer/buffer.ts';
+import { type SegmentsAnswer, streamKey } from '#shared/wire/link.ts';
+import type { ReadBatch, RecordBuffer } from '../buffer/buffer.ts';
 import type { BatchSize } from './batch-size.ts';
 import { type LinkClient, LinkError } from './client.ts';
 import type { RateCap } from './rate-cap.ts';

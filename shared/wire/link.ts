@@ -24,6 +24,9 @@ export interface StreamId {
   partition: number;
 }
 
+/** One string per stream, for maps. */
+export const streamKey = (id: StreamId): string => `${id.epoch}/${id.topic}/${id.partition}`;
+
 export interface HelloStream extends StreamId {
   /** Highest sequence appended; -1 when none. */
   head: number;
