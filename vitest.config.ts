@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     include: only === 'long' ? ['test/**/*.long.test.ts'] : ['test/**/*.test.ts'],
     exclude,
+    reporters: ['default', './test/closing-line.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,
