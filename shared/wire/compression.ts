@@ -1,0 +1,54 @@
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+
+/** One of Kafka's compressions of a batch's records. */
+export interface Codec {
+  compress(data: Uint8Array, level?: number): Uint8Array;
+  /**
+   * All of `data`, which must be consumed to its last byte, into at most `maxBytes`.
+   * Throws where it is damaged or would become larger.
+   */
+  decompress(data: Uint8Array, maxBytes: number): Uint8Array;
+}
+
+/** What `node:zlib` gives with `info: true`; its types do not know. */
+interface Inflated {
+  buffer: Buffer;
+  engine: { bytesWritten: number };
+}
+
+/** Bytes behind the compressed ones are ignored by zlib but a Java client trips over them. */
+function whole(inflated: unknown, data: Uint8Array): Uint8Array {
+  const { buffer, engine } = inflated as Inflated;
+  if (engine.bytesWritten !== data.length) {
+    throw new RangeError(`${data.length - engine.bytesWritten} bytes behind the compressed ones`);
+  }
+  return buffer;
+}
+
+const gzip: Codec = {
+  compress: (data, level) => gzipSync(data, level === undefined ? {} : { level }),
+  decompress: (data, maxBytes) =>
+    whole(gunzipSync(data, { maxOutputLength: maxBytes, info: true } as object), data),
+};
+
+const zstd: Codec = {
+  compress: (data, level = 1) =>
+    zstdCompressSync(data, {
+      params: { [constants.ZSTD_c_compressionLevel]: level },
+      pledgedSrcSize: data.length,
+    } as object),
+  decompress: (data, maxBytes) =>
+    whole(zstdDecompressSync(data, { maxOutputLength: maxBytes, info: true } as object), data),
+};
+
+const missing: Codec = {
+  compress: () => {
+    throw new RangeError('not there yet');
+  },
+  decompress: () => {
+    throw new RangeError('not there yet');
+  },
+};
+
+/** By Kafka's names; the number in a batch's attributes is in record-batch.ts. */
+export const codecs = { gzip, snappy: missing, lz4: missing, zstd };
