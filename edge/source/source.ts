@@ -10,6 +10,8 @@ export interface Source {
   /** Unique on this edge; prefix of the source's position keys. */
   readonly name: string;
   readonly type: 'mqtt' | 'http' | 'host' | 'kafka' | 'send';
+  /** Where it listens itself, once started: `mqtt://127.0.0.1:1883`; undefined when it does not. */
+  readonly address?: string | undefined;
   /** Resolves when the source takes input or keeps trying by itself (a broker that is down is no error). */
   start(): Promise<void>;
   /** Takes no new input, waits for outstanding deliveries and their acknowledgements, closes. Idempotent. */
