@@ -11,6 +11,8 @@ export const limits = {
   segmentRecords: 10_000,
   /** One `POST /link/v1/segments` body. */
   requestBytes: 8 * 1024 * 1024,
+  /** More than fit: the smallest frame there is takes over 100 bytes. */
+  requestFrames: 80_000,
   heartbeatBytes: 256 * 1024,
   helloBytes: 4 * 1024 * 1024,
   /** Streams in one heartbeat; the rest go in the next ones. */
@@ -22,5 +24,6 @@ export const limits = {
   topicLength: 249,
   headersPerRecord: 1_000,
   sourceRuns: 10_000,
+  sourcesPerEdge: 100,
   lossDetailLength: 1_000,
 } as const;

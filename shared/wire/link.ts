@@ -107,6 +107,16 @@ export type RefusalCode =
   | 'not-allowed'
   | 'bad-timestamp';
 
+export const refusalCodes: readonly RefusalCode[] = [
+  'bad-crc',
+  'bad-batch',
+  'bad-provenance',
+  'too-large',
+  'bad-topic',
+  'not-allowed',
+  'bad-timestamp',
+];
+
 export interface SegmentsAnswer {
   /** Cumulative, for every stream that the request named. */
   acks: (StreamId & { through: number })[];
