@@ -1,4 +1,6 @@
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { lz4Compress, lz4Decompress } from './lz4.ts';
+import { snappyCompress, snappyDecompress } from './snappy.ts';
 
 /** One of Kafka's compressions of a batch's records. */
 export interface Codec {
@@ -41,14 +43,10 @@ const zstd: Codec = {
     whole(zstdDecompressSync(data, { maxOutputLength: maxBytes, info: true } as object), data),
 };
 
-const missing: Codec = {
-  compress: () => {
-    throw new RangeError('not there yet');
-  },
-  decompress: () => {
-    throw new RangeError('not there yet');
-  },
-};
-
 /** By Kafka's names; the number in a batch's attributes is in record-batch.ts. */
-export const codecs = { gzip, snappy: missing, lz4: missing, zstd };
+export const codecs = {
+  gzip,
+  snappy: { compress: snappyCompress, decompress: snappyDecompress },
+  lz4: { compress: lz4Compress, decompress: lz4Decompress },
+  zstd,
+} satisfies { [name: string]: Codec };

@@ -62,6 +62,19 @@ function assertDistinct(
   }
 }
 
+const helloStream = where(
+  object({
+    ...streamId,
+    head: sequenceOrNone,
+    cursor: sequenceOrNone,
+    confirmed: sequenceOrNone,
+  }),
+  (stream) =>
+    stream.confirmed > stream.head
+      ? `confirmed ${stream.confirmed} is ahead of head ${stream.head}`
+      : behindHead(stream),
+);
+
 const hello = object({
   version,
   alias,
@@ -71,10 +84,7 @@ const hello = object({
   centralId: nullable(centralId),
   agent,
   clock: count,
-  streams: list(
-    where(object({ ...streamId, head: sequenceOrNone, cursor: sequenceOrNone }), behindHead),
-    limits.streamsPerEdge,
-  ),
+  streams: list(helloStream, limits.streamsPerEdge),
 });
 
 export function checkHello(json: unknown): Hello {
@@ -153,7 +163,12 @@ const helloAnswer = union('outcome', {
     limits: object({ requestBytes: integer(1), segmentBytes: integer(1) }),
     checkpoints: ofStreams,
   }),
-  fork: object({ centralId, scope: oneOf('unconfirmed', 'all'), reason: sentence }),
+  fork: object({
+    centralId,
+    scope: oneOf('unconfirmed', 'all'),
+    keep: ofStreams,
+    reason: sentence,
+  }),
   'adopt-needed': object({
     centralId,
     reason: sentence,
@@ -164,6 +179,7 @@ const helloAnswer = union('outcome', {
 export function checkHelloAnswer(json: unknown): HelloAnswer {
   const message: HelloAnswer = helloAnswer(json, '');
   if (message.outcome === 'accepted') assertDistinct(message.checkpoints, 'checkpoints');
+  if (message.outcome === 'fork') assertDistinct(message.keep, 'keep');
   return message;
 }
 

@@ -32,6 +32,12 @@ export interface HelloStream extends StreamId {
   head: number;
   /** Highest sequence acknowledged by `centralId`; -1 when none. All up to it is gone at the edge. */
   cursor: number;
+  /**
+   * Highest sequence appended under `previous` or before it; -1 when none. What is above was appended
+   * in sessions that no central had confirmed when this one began. Fixed for the run: it is where this
+   * buffer parts from every other copy of it.
+   */
+  confirmed: number;
 }
 
 export interface Hello {
@@ -68,12 +74,19 @@ export interface HelloAccepted {
 
 /**
  * The buffer is a restored or cloned one. The edge moves what it appended in sessions that no central
- * confirmed (all of them when `scope` is 'all') to a new epoch and says hello again.
+ * confirmed ('unconfirmed': all above `confirmed`; 'all': all above `cursor`) to a new epoch, and says
+ * hello again with that epoch, a new session (so that requests still under way stay fenced) and the old
+ * `previous`.
  */
 export interface HelloFork {
   outcome: 'fork';
   centralId: string;
   scope: 'unconfirmed' | 'all';
+  /**
+   * With 'all': in these streams, sequences up to `through` are shared with the buffer that goes on in
+   * the old epoch and stay where they are; only what is above moves.
+   */
+  keep: (StreamId & { through: number })[];
   reason: string;
 }
 
@@ -95,7 +108,7 @@ export type Verdict =
   | { verdict: 'overlap'; expected: number }
   /** Poison: the edge quarantines, declares a loss, and the stream goes on. */
   | { verdict: 'refused'; code: RefusalCode; message: string }
-  /** A loss of which the first `landed` sequences had landed already; the rest is recorded. */
+  /** A loss of which `landed` sequences had landed already, as records; the rest is recorded. */
   | { verdict: 'clipped'; landed: number };
 
 export type RefusalCode =
