@@ -24,6 +24,8 @@ export interface Landing {
   checkpoints(filter: { alias?: string; topic?: string }): Promise<CheckpointRow[]>;
   /** Oldest first, from `sinceMs` (central's clock) on. */
   losses(filter: { alias?: string; sinceMs?: number; limit: number }): Promise<LossRecord[]>;
+  /** Sequences of [first, last] of this stream that landed as losses; the others up to `through` are records. */
+  lostWithin(alias: string, stream: StreamId, first: number, last: number): Promise<number>;
   topics(): Promise<TopicRow[]>;
   /** undefined when there is no such topic or partition. `offset` below the start begins at the start. */
   records(
@@ -45,12 +47,10 @@ export interface AliasState {
   /** Epoch of the current session. */
   epoch: string;
   session: string;
-  /** The session before it in the chain. */
-  previousSession: string | null;
-  /** Something was landed under `session`; until then its predecessor may still be continued. */
+  /** Something was landed under `session` since it was written. */
   sessionUsed: boolean;
-  /** Sessions confirmed earlier, newest last, at most 1000. */
-  history: string[];
+  /** What the intake remembers of earlier sessions, opaque here: at most 1 MiB, stored as it is. */
+  lineage: string;
   /** An operator allowed the next hello to leave a hole. */
   adoptAllowed: boolean;
   disabled: boolean;
@@ -95,8 +95,8 @@ export interface AliasWrite {
   alias: string;
   /** Central's clock, ms. */
   at: number;
-  /** Replaces session, epoch, chain (hello), and clears `adoptAllowed`. */
-  session?: { epoch: string; session: string; previous: string | null };
+  /** Replaces epoch, session and lineage (hello), and clears `adoptAllowed` and `sessionUsed`. */
+  session?: { epoch: string; session: string; lineage: string };
   /** Must be the committed session, else the commit is rejected with `fenced` (another collector took over). */
   underSession?: string;
   segments: SegmentWrite[];

@@ -28,7 +28,7 @@ export interface RecordBuffer {
   cut(stream: StreamId, expected: number): Promise<void>;
   /** Central refused this segment for good: quarantine it and put a loss in its place. */
   refuse(stream: StreamId, first: number, code: string, message: string): Promise<void>;
-  /** Central had landed the first `landed` sequences of this loss already: correct our ledger. */
+  /** Central had landed `landed` sequences of this loss already, as records: correct our ledger. */
   clip(stream: StreamId, lossFirst: number, landed: number): Promise<void>;
 
   /** Every stream with its head and cursor, older epochs with a remainder included. */
@@ -36,10 +36,14 @@ export interface RecordBuffer {
   /** A central confirmed `identity.session`: remember it durably before anything is sent under it. */
   confirmSession(centralId: string): Promise<void>;
   /**
-   * Becomes a new epoch. Records appended in sessions that no central confirmed ('unconfirmed') or all that
-   * are left ('all') get new sequences from 0 there; nothing is dropped. `identity` changes.
+   * Becomes a new epoch and a new session. Records appended in sessions that no central confirmed
+   * ('unconfirmed': above HelloStream.confirmed) or all that are left ('all': above the cursor, or above
+   * `keep` in the streams it names) get new sequences from 0 there; nothing is dropped.
    */
-  fork(scope: 'unconfirmed' | 'all'): Promise<void>;
+  fork(
+    scope: 'unconfirmed' | 'all',
+    keep: readonly (StreamId & { through: number })[],
+  ): Promise<void>;
 
   /** Streams changed since `version` (0: all), at most `maxStreams`, and the totals. O(changed). */
   report(version: number, maxStreams: number): Promise<BufferReport>;

@@ -183,7 +183,7 @@ export class Uplink {
         throw new LinkError('denied', `${answer.reason}; nothing is sent until it is adopted`);
       }
       log.warn({ reason: answer.reason, scope: answer.scope }, 'becomes a new epoch');
-      await buffer.fork(answer.scope);
+      await buffer.fork(answer.scope, answer.keep);
     }
   }
 
