@@ -1,0 +1,87 @@
+import type { Context } from 'hono';
+import type { Route, StatusParts } from './app.ts';
+import { notFound } from './errors.ts';
+import { edgeJson, flowJson, streamJson, time } from './json.ts';
+import { aliasOf, query } from './parameters.ts';
+import type { FleetAdmin } from './status.ts';
+
+const actions = ['adopt', 'disable', 'enable', 'remove'] as const satisfies (keyof FleetAdmin)[];
+
+/** Sites, flows, central itself, and what a person may do to a site. */
+export function fleetRoutes(parts: StatusParts): Route[] {
+  const { fleet } = parts;
+  return [
+    {
+      path: '/api/v1/edges',
+      get: (c) => {
+        query(c.req.url, []);
+        return c.json({ edges: fleet.edges().map(edgeJson) });
+      },
+    },
+    {
+      path: '/api/v1/edges/:alias',
+      get: (c) => {
+        query(c.req.url, []);
+        const edge = known(parts, c);
+        return c.json({ ...edgeJson(edge), streams: edge.streams.map(streamJson) });
+      },
+    },
+    ...actions.map((action) => actionRoute(parts, action)),
+    {
+      path: '/api/v1/flows',
+      get: (c) => {
+        query(c.req.url, []);
+        return c.json({ flows: fleet.flows().map(flowJson) });
+      },
+    },
+    {
+      path: '/api/v1/central',
+      get: async (c) => {
+        query(c.req.url, []);
+        return c.json(await centralJson(parts));
+      },
+    },
+  ];
+}
+
+function actionRoute(parts: StatusParts, action: (typeof actions)[number]): Route {
+  return {
+    path: `/api/v1/edges/:alias/${action}`,
+    post: async (c) => {
+      query(c.req.url, []);
+      const { alias } = known(parts, c);
+      await parts.fleet[action](alias);
+      parts.log.info({ alias, action }, 'site changed by hand');
+      return c.json({ alias, action, done: true });
+    },
+  };
+}
+
+function known({ fleet }: StatusParts, c: Context) {
+  const alias = aliasOf(c.req.param('alias') ?? '');
+  const edge = fleet.edge(alias);
+  if (edge === undefined) {
+    throw notFound(
+      `no site "${alias}" ever came here`,
+      '/api/v1/edges lists the sites; a new one appears with its first hello',
+    );
+  }
+  return edge;
+}
+
+/** What the dashboard says of central; `now` lets it tell central's clock from its own. */
+async function centralJson({ landing, clock, version, linkUrl, startedAt }: StatusParts) {
+  const usage = await landing.usage();
+  return {
+    centralId: landing.centralId,
+    version,
+    linkUrl,
+    startedAt: time(startedAt),
+    now: time(clock.now()),
+    landing: {
+      kind: landing.kind,
+      usedBytes: usage?.usedBytes ?? null,
+      maxBytes: usage?.maxBytes ?? null,
+    },
+  };
+}

@@ -1,0 +1,98 @@
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import type { Clock } from '#shared/std/clock.ts';
+import { listenHttp } from '#shared/std/http-server.ts';
+import { isLoopback, parseListen } from '#shared/std/listen-address.ts';
+import type { Logger } from '#shared/std/log.ts';
+import type { EdgeView, FleetEvent, FlowView, StreamView } from '../fleet/views.ts';
+import type { Landing } from '../landing/landing.ts';
+import { statusApp } from './app.ts';
+import { FleetEvents } from './events.ts';
+import { loadPage } from './page.ts';
+
+/**
+ * The status API (DESIGN §9), the metrics and the dashboard, on one loopback listener. Reads the
+ * fleet and the landing; changes nothing but through {@link FleetAdmin}.
+ */
+
+/** What the status API reads of the fleet; central/fleet/fleet.ts fits it. */
+export interface FleetReader {
+  edges(): EdgeView[];
+  /** undefined when no such site ever said hello or was enrolled. */
+  edge(alias: string): (EdgeView & { streams: StreamView[] }) | undefined;
+  flows(): FlowView[];
+  /** Oldest first: what the ring still holds with an id above `afterId`. */
+  events(afterId: number): FleetEvent[];
+  /** Calls for every new event. Returns the way to stop it. */
+  subscribe(listener: (event: FleetEvent) => void): () => void;
+}
+
+/** What a person may do to a site. Resolves when committed, rejects when the landing refuses. */
+export interface FleetAdmin {
+  adopt(alias: string): Promise<void>;
+  disable(alias: string): Promise<void>;
+  enable(alias: string): Promise<void>;
+  remove(alias: string): Promise<void>;
+}
+
+export interface StatusOptions {
+  /** `host:port`, loopback only; port 0 picks a free one. */
+  listen: string;
+  landing: Landing;
+  fleet: FleetReader & FleetAdmin;
+  clock: Clock;
+  log: Logger;
+  version: string;
+  /** Where edges connect to, shown to people; null while there is no link. */
+  linkUrl: string | null;
+  /** Clients of /api/v1/events at once. Default 32. */
+  maxEventClients?: number;
+}
+
+export interface Status {
+  /** `http://127.0.0.1:8080`, without a slash at the end. */
+  url: string;
+  app: Hono;
+  /** Ends the event streams, finishes requests in flight. Idempotent. */
+  close(): Promise<void>;
+}
+
+const closeDeadlineMs = 2_000;
+
+/** The app without a socket, for tests and for `openStatus`. */
+export function createStatus(options: StatusOptions): { app: Hono; close: () => void } {
+  const events = new FleetEvents(options);
+  const app = statusApp({
+    ...options,
+    events,
+    page: loadPage(),
+    startedAt: options.clock.now(),
+  });
+  return { app, close: () => events.close() };
+}
+
+/** Listens; rejects with a ListenError or RangeError that names `status.listen`. */
+export async function openStatus(options: StatusOptions): Promise<Status> {
+  const { host } = parseListen(options.listen, 'status.listen');
+  if (!isLoopback(host)) {
+    throw new RangeError(
+      `status.listen = "${options.listen}" can be reached from other machines, and the status ` +
+        'API has no sign-in yet; use "127.0.0.1:8080" and ssh -L, or a proxy with a sign-in',
+    );
+  }
+  const { app, close } = createStatus(options);
+  const server = await listenHttp({
+    listen: options.listen,
+    setting: 'status.listen',
+    listener: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    requestTimeoutMs: 30_000,
+  });
+  return {
+    url: server.url,
+    app,
+    async close() {
+      close();
+      await server.close(closeDeadlineMs);
+    },
+  };
+}
