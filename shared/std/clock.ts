@@ -38,3 +38,6 @@ export const systemClock: Clock = {
 /** ISO 8601 UTC with milliseconds, or null. */
 export const isoTime = (ms: number | null): string | null =>
   ms === null ? null : new Date(ms).toISOString();
+
+/** CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it with RELOADING=1. */
+export const monotonicMicroseconds = (): bigint => process.hrtime.bigint() / 1000n;
