@@ -1,0 +1,98 @@
+import { choice, list, setting, table } from '#shared/std/settings-spec.ts';
+import {
+  duration,
+  listenAddress,
+  oneOf,
+  orWord,
+  size,
+  text,
+  texts,
+} from '#shared/std/settings-types.ts';
+import { aliasProblem } from '#shared/wire/alias.ts';
+
+/** Every setting of central: what it is, its default, its unit. `stateDirectory` holds its data. */
+export const centralSpec = (stateDirectory: string) =>
+  table('Tributary central: lands what the sites send, and knows how far behind each is.', {
+    alias: setting(text, {
+      doc: "Central's own name; MirrorMaker 2 calls it the target's alias.",
+      default: 'central',
+      check: aliasProblem,
+    }),
+    link: table('Where edges connect to.', {
+      listen: setting(listenAddress, {
+        doc: 'Address of the link; loopback only until certificates exist.',
+        default: '127.0.0.1:8443',
+      }),
+      heartbeat_interval: setting(duration(100, 3_600_000), {
+        doc: 'How often edges report, also when nothing else moves.',
+        default: '5s',
+      }),
+    }),
+    status: table('Status API, metrics and dashboard.', {
+      listen: setting(listenAddress, {
+        doc: 'Address of the status API; loopback only until there is a sign-in.',
+        default: '127.0.0.1:8080',
+      }),
+    }),
+    landing: choice(
+      'The log that everything lands in.',
+      {
+        embedded: table('One SQLite file on this machine; needs no Kafka.', {
+          path: setting(text, {
+            doc: 'The file; its folder is created.',
+            default: `${stateDirectory}/central.db`,
+          }),
+          retention: setting(orWord('forever', duration(1_000)), {
+            doc: 'How long landed records stay.',
+            default: '7d',
+          }),
+          max_bytes: setting(size(16 * 2 ** 20), {
+            doc: 'Cap of the file; the oldest records go first.',
+            default: '50GiB',
+          }),
+        }),
+      },
+      {
+        defaultType: 'embedded',
+        refused: {
+          kafka: 'this release has no Kafka landing yet; use type = "embedded"',
+        },
+      },
+    ),
+    flow: list(
+      'Merges remote topics into one topic for analytics.',
+      table('One merged topic and what feeds it.', {
+        into: setting(text, {
+          doc: 'The merged topic.',
+          required: true,
+          example: '"sensor-data"',
+        }),
+        from: setting(texts, {
+          doc: 'What feeds it, as <alias>.<topic>; * and ? stand for any characters and any one.',
+          required: true,
+          example: '["*.sensor-data"]',
+        }),
+      }),
+    ),
+    fleet: table('What is expected of the sites.', {
+      expect: setting(texts, {
+        doc: 'Sites that must exist: shown as never-seen until their first hello.',
+        default: [],
+        example: '["factory-a"]',
+      }),
+      offline_after: setting(duration(500), {
+        doc: 'A site is offline after this long without a committed heartbeat.',
+        default: '15s',
+      }),
+      stalled_after: setting(duration(500), {
+        doc: 'A site is stalled when its backlog has not moved for this long.',
+        default: '30s',
+      }),
+    }),
+    log: table('The log, on standard error.', {
+      level: setting(oneOf('debug', 'info', 'warn', 'error'), {
+        doc: 'Least level that is logged.',
+        default: 'info',
+      }),
+    }),
+  });

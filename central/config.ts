@@ -1,0 +1,135 @@
+import { isLoopback, splitHostPort } from '#shared/std/listen-address.ts';
+import { settingsEnvironment } from '#shared/std/program.ts';
+import { loadSettings, type Settings } from '#shared/std/settings.ts';
+import type { Environment } from '#shared/std/settings-overrides.ts';
+import { formatProblem } from '#shared/std/settings-problem.ts';
+import { aliasProblem } from '#shared/wire/alias.ts';
+import { centralSpec } from './config-spec.ts';
+import { checkFlows } from './flow-check.ts';
+
+/** Everything that central is told; times in ms, sizes in bytes. */
+export interface CentralConfig {
+  alias: string;
+  link: { listen: string; heartbeatIntervalMs: number };
+  status: { listen: string };
+  landing: EmbeddedLandingSettings;
+  flows: FlowSettings[];
+  fleet: FleetSettings;
+  log: { level: 'debug' | 'info' | 'warn' | 'error' };
+  /** Under systemd, whose journal stamps the lines itself. */
+  underJournal: boolean;
+  /** What was read, in order. */
+  files: readonly string[];
+  /** What is allowed and may surprise, one line each. */
+  warnings: string[];
+}
+
+export interface EmbeddedLandingSettings {
+  type: 'embedded';
+  path: string;
+  /** null: for ever. */
+  retentionMs: number | null;
+  maxBytes: number;
+}
+
+export interface FlowSettings {
+  into: string;
+  /** Globs of alias and topic, matched apart: `*.sensor-data`. */
+  from: string[];
+}
+
+export interface FleetSettings {
+  expect: string[];
+  offlineAfterMs: number;
+  stalledAfterMs: number;
+}
+
+export interface CentralConfigSources {
+  /** Default: $TRIBUTARY_CENTRAL_CONFIG, else /etc/tributary/central.toml where there is one. */
+  file?: string;
+  /** `key=value`, strongest of all. */
+  overrides?: readonly string[];
+  env?: Environment;
+}
+
+const stateDirectoryOf = (env: Environment): string =>
+  env.STATE_DIRECTORY?.split(':')[0] || '/var/lib/tributary-central';
+
+/** The declaration, with the defaults of this environment. */
+export const centralSettings = (env: Environment = process.env) =>
+  centralSpec(stateDirectoryOf(env));
+
+/** Throws a SettingsError that tells every problem at once. */
+export function loadCentralConfig(sources: CentralConfigSources = {}): CentralConfig {
+  const env = sources.env ?? process.env;
+  const asked = sources.file ?? env.TRIBUTARY_CENTRAL_CONFIG;
+  const settings = loadSettings(centralSettings(env), {
+    file: asked ?? '/etc/tributary/central.toml',
+    fileMustExist: asked !== undefined,
+    env,
+    rules: settingsEnvironment,
+    overrides: sources.overrides,
+  });
+  check(settings);
+  settings.settle();
+  return configOf(settings, env.JOURNAL_STREAM !== undefined);
+}
+
+type CentralSettings = Settings<ReturnType<typeof centralSpec>>;
+
+function check(settings: CentralSettings): void {
+  const { link, status, fleet } = settings.values;
+  if (!isLoopback(splitHostPort(link.listen)?.host ?? '')) {
+    settings.problem(
+      'link.listen',
+      'can be reached from other machines, and this release cannot check certificates yet: any ' +
+        'program could call itself any site; use "127.0.0.1:8443" and reach it through ssh -R or a VPN',
+    );
+  }
+  if (!isLoopback(splitHostPort(status.listen)?.host ?? '')) {
+    settings.problem(
+      'status.listen',
+      'can be reached from other machines, and the status API has no sign-in yet; ' +
+        'use "127.0.0.1:8080" and reach it through ssh -L or a proxy with its own sign-in',
+    );
+  }
+  if (fleet.offline_after < 2 * link.heartbeat_interval) {
+    settings.problem(
+      'fleet.offline_after',
+      'is less than two of link.heartbeat_interval: sites would be offline between two heartbeats',
+    );
+  }
+  for (const alias of fleet.expect) {
+    const problem = aliasProblem(alias);
+    if (problem !== undefined) settings.problem('fleet.expect', `"${alias}" ${problem}`);
+  }
+  checkFlows(settings.values.flow, fleet.expect, {
+    problem: (key, message) => settings.problem(key, message),
+    warning: (key, message) => settings.warning(key, message),
+  });
+}
+
+function configOf(settings: CentralSettings, underJournal: boolean): CentralConfig {
+  const { alias, link, status, landing, flow, fleet, log } = settings.values;
+  return {
+    alias,
+    link: { listen: link.listen, heartbeatIntervalMs: link.heartbeat_interval },
+    status,
+    landing: {
+      type: landing.type,
+      path: landing.path,
+      retentionMs: landing.retention,
+      maxBytes: landing.max_bytes,
+    },
+    flows: flow,
+    fleet: {
+      expect: [...new Set(fleet.expect)],
+      offlineAfterMs: fleet.offline_after,
+      stalledAfterMs: fleet.stalled_after,
+    },
+    log,
+    underJournal,
+    files: settings.files,
+    warnings: settings.warnings.map(formatProblem),
+  };
+}

@@ -1,0 +1,206 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { centralSettings, loadCentralConfig } from '#central/config.ts';
+import { matchesInput } from '#central/flow-check.ts';
+import { explainSettings, printDefaults } from '#shared/std/settings-explain.ts';
+import { formatProblem, SettingsError } from '#shared/std/settings-problem.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'central-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function load(toml: string, overrides: string[] = [], env = {}) {
+  const file = join(folder, 'central.toml');
+  writeFileSync(file, toml);
+  return loadCentralConfig({ file, overrides, env });
+}
+
+function problems(...input: Parameters<typeof load>): string[] {
+  try {
+    load(...input);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return error.problems.map((one) => formatProblem(one).replace(`${folder}/`, ''));
+  }
+}
+
+test('an empty file is a whole central', () => {
+  expect(load('')).toEqual({
+    alias: 'central',
+    link: { listen: '127.0.0.1:8443', heartbeatIntervalMs: 5_000 },
+    status: { listen: '127.0.0.1:8080' },
+    landing: {
+      type: 'embedded',
+      path: '/var/lib/tributary-central/central.db',
+      retentionMs: 7 * 86_400_000,
+      maxBytes: 50 * 2 ** 30,
+    },
+    flows: [],
+    fleet: { expect: [], offlineAfterMs: 15_000, stalledAfterMs: 30_000 },
+    log: { level: 'info' },
+    underJournal: false,
+    files: [join(folder, 'central.toml')],
+    warnings: [],
+  });
+});
+
+test('without any file the defaults hold, under the state directory of systemd', () => {
+  const config = loadCentralConfig({ env: { STATE_DIRECTORY: '/s/central:/s/other' } });
+  expect(config.landing.path).toBe('/s/central/central.db');
+  const named = join(folder, 'named.toml');
+  writeFileSync(named, 'alias = "hq"');
+  expect(loadCentralConfig({ env: { TRIBUTARY_CENTRAL_CONFIG: named } }).alias).toBe('hq');
+});
+
+test('what is written is what is read', () => {
+  const config = load(
+    `alias = "hq"
+[link]
+heartbeat_interval = "1s"
+[landing]
+type = "embedded"
+path = "/tmp/x.db"
+retention = "forever"
+max_bytes = "1GiB"
+[[flow]]
+into = "sensor-data"
+from = ["*.sensor-data", "store-?.temps"]
+[[flow]]
+into = "all"
+from = "factory-a.*"
+[fleet]
+expect = ["factory-a", "factory-b", "factory-a"]
+offline_after = "2s"`,
+    ['status.listen=[::1]:0'],
+    { JOURNAL_STREAM: '8:1' },
+  );
+  expect(config).toMatchObject({
+    alias: 'hq',
+    link: { heartbeatIntervalMs: 1_000 },
+    status: { listen: '[::1]:0' },
+    landing: { path: '/tmp/x.db', retentionMs: null, maxBytes: 2 ** 30 },
+    flows: [
+      { into: 'sensor-data', from: ['*.sensor-data', 'store-?.temps'] },
+      { into: 'all', from: ['factory-a.*'] },
+    ],
+    fleet: { expect: ['factory-a', 'factory-b'], offlineAfterMs: 2_000 },
+    underJournal: true,
+  });
+});
+
+test('nothing listens beyond loopback before there are certificates', () => {
+  expect(problems('link.listen = "0.0.0.0:8443"\nstatus.listen = "central.example:80"')).toEqual([
+    expect.stringMatching(/^central\.toml:1: link\.listen = "0\.0\.0\.0:8443": .*certificates/),
+    expect.stringMatching(/^central\.toml:2: status\.listen = .*no sign-in/),
+  ]);
+});
+
+test('the Kafka landing is known and refused', () => {
+  expect(problems('[landing]\ntype = "kafka"\nbrokers = ["k:9092"]')).toEqual([
+    'central.toml:2: landing.type = "kafka": this release has no Kafka landing yet; use type = "embedded"',
+  ]);
+});
+
+test('flows that cannot be are refused, each with its reason', () => {
+  const flow = (into: string, from: string) => `[[flow]]\ninto = ${into}\nfrom = ${from}\n`;
+  const one = (into: string, from: string) => problems(flow(into, from)).join('\n');
+  expect(one('"a b"', '"*.x"')).toContain('may hold letters');
+  expect(one('""', '"*.x"')).toContain('must be a text');
+  expect(one('"tributary.losses"', '"*.x"')).toContain('a topic of our own');
+  expect(one('"x"', '"sensor-data"')).toContain('must be written <alias>.<topic>');
+  expect(one('"x"', '"*."')).toContain('must be written <alias>.<topic>');
+  expect(one('"x"', '"tributary.losses"')).toContain('is reserved');
+  expect(one('"x"', '"*.heartbeats"')).toContain('a topic of our own');
+  expect(one('"x"', '"a$.x"')).toContain('has the alias "a$"');
+  expect(one('"x"', '"a.x y"')).toContain('has the topic "x y"');
+  expect(one('"x"', '[]')).toContain('names nothing');
+  expect(one('"x"', '[5]')).toContain('must be a text in quotes, or several');
+  expect(problems('[[flow]]\n')).toHaveLength(2);
+});
+
+test('two flows into one topic, circles and the names of sites are errors', () => {
+  expect(
+    problems(`[fleet]
+expect = ["store-9"]
+[[flow]]
+into = "all"
+from = "*.sensor-data"
+[[flow]]
+into = "all"
+from = "*.other"
+[[flow]]
+into = "x.other"
+from = "*.third"
+[[flow]]
+into = "store-9.all"
+from = "*.fourth"
+[[flow]]
+into = "analytics.sensors"
+from = "*.fifth"
+`),
+  ).toEqual([
+    'central.toml:7: flow[1].into = "all": is the target of flow[0] too; put all inputs into one flow',
+    'central.toml:10: flow[2].into = "x.other": is itself an input of flow[1]: records would go round in a circle',
+    'central.toml:13: flow[3].into = "store-9.all": begins with the site "store-9", which writes topics of that name',
+  ]);
+  const { warnings } = load('[[flow]]\ninto = "analytics.sensors"\nfrom = "*.fifth"');
+  expect(warnings).toEqual([expect.stringContaining('looks like a topic of a site "analytics"')]);
+});
+
+test('a site that could never be is not expected', () => {
+  expect(problems('fleet.expect = ["a.b", "heartbeats", "ok"]')).toEqual([
+    expect.stringContaining('"a.b" must not contain "."'),
+    expect.stringContaining('"heartbeats" is reserved'),
+  ]);
+});
+
+test('offline needs time for two heartbeats', () => {
+  expect(problems('link.heartbeat_interval = "10s"')).toEqual([
+    expect.stringContaining('fleet.offline_after: is less than two of link.heartbeat_interval'),
+  ]);
+});
+
+test.each([
+  ['alias = "a.b"', 'must not contain "."'],
+  ['alias = "tributary"', 'is reserved'],
+  ['landing.retention = "soon"', 'or "forever"'],
+  ['landing.retention = "-1d"', 'must be a duration'],
+  ['landing.max_bytes = "1kB"', 'is too small'],
+  ['landing.pth = "x"', 'did you mean "path"'],
+  ['landing.type = "kafak"', 'must be "embedded"'],
+  ['landing.path = ""', 'must be a text'],
+  ['link = 1', 'must be a table'],
+  ['link.listen = "127.0.0.1"', 'must be "host:port"'],
+  ['link.listen = "127.0.0.1:99999"', '65535'],
+  ['link.heartbeat_interval = 5', 'with its unit'],
+  ['link.heartbeat_interval = "1ms"', 'is too small'],
+  ['link.heartbeat_interval = "2h"', 'is too long'],
+  ['fleet.expect = "a b"', 'may hold letters'],
+  ['log.level = "loud"', '"debug", "info", "warn" or "error"'],
+  ['flow = 5', 'must be tables'],
+  ['flows = []', 'did you mean "flow"'],
+  ['alias = "a"\nalias = "b"', 'is not TOML'],
+])('%s is refused', (toml, message) => {
+  expect(problems(toml).join('\n')).toContain(message);
+});
+
+test('every default stands and every setting is documented', () => {
+  const docs = explainSettings(centralSettings({}), 'TRIBUTARY_');
+  expect(docs.length).toBeGreaterThan(10);
+  expect(docs.every(({ doc }) => /^[A-Z].*\.$/.test(doc))).toBe(true);
+  const printed = printDefaults(centralSettings({}));
+  const config = load(printed.replaceAll(/^# ((\w+ = )|\[)/gm, '$1'));
+  expect(config).toMatchObject({ ...load(''), flows: [{ into: 'sensor-data' }] });
+});
+
+test('alias and topic of an input are matched apart', () => {
+  expect(matchesInput('*.sensor-data', 'factory-a.sensor-data')).toBe(true);
+  expect(matchesInput('*.sensor-data', 'factory-a.b.sensor-data')).toBe(false);
+  expect(matchesInput('*.*', 'factory-a.b.sensor-data')).toBe(true);
+  expect(matchesInput('store-?.x', 'store-12.x')).toBe(false);
+});
