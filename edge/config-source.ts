@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isLoopback, splitHostPort } from '#shared/std/listen-address.ts';
 import type { ReadOf } from '#shared/std/settings-spec.ts';
+import type { SourceSettings } from './config.ts';
 import type { EdgeSpec } from './config-spec.ts';
 import type { HostSettings } from './source/host-settings.ts';
 import type { HttpSettings } from './source/http-settings.ts';
@@ -14,8 +15,6 @@ import {
   targetProblem,
   urlProblem,
 } from './source/mqtt-settings.ts';
-
-export type SourceSettings = MqttSettings | HttpSettings | HostSettings;
 
 type Written = NonNullable<ReadOf<EdgeSpec>['source'][number]>;
 type WrittenOf<T extends Written['type']> = Extract<Written, { type: T }>;
@@ -152,10 +151,14 @@ function brokerProblem(url: string): string | undefined {
   return undefined;
 }
 
-function routeOf(route: Partial<Route>, index: number, told: Told): Route[] {
-  const { filter, topic, key, qos } = route;
+function routeOf(
+  { filter, topic, key, qos }: WrittenOf<'mqtt'>['subscribe'][number],
+  index: number,
+  told: Told,
+): Route[] {
   if (filter === undefined || topic === undefined) return [];
-  const whole: Route = { filter, topic, qos: qos ?? 1, ...(key === undefined ? {} : { key }) };
+  const level = qos as Route['qos'];
+  const whole: Route = { filter, topic, qos: level, ...(key === undefined ? {} : { key }) };
   const problem = routeProblem(whole);
   if (problem !== undefined) told.problem(`subscribe[${index}]`, problem);
   return [whole];

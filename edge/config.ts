@@ -4,9 +4,13 @@ import { loadSettings, type Settings } from '#shared/std/settings.ts';
 import type { Environment } from '#shared/std/settings-overrides.ts';
 import { formatProblem } from '#shared/std/settings-problem.ts';
 import type { BufferOptions, TopicOptions } from './buffer/buffer.ts';
-import { type SourceSettings, sourceOf } from './config-source.ts';
+import { sourceOf } from './config-source.ts';
 import { type EdgeSpec, edgeSpec } from './config-spec.ts';
-import { targetProblem } from './source/mqtt-settings.ts';
+import type { HostSettings } from './source/host-settings.ts';
+import type { HttpSettings } from './source/http-settings.ts';
+import { type MqttSettings, targetProblem } from './source/mqtt-settings.ts';
+
+export type SourceSettings = MqttSettings | HttpSettings | HostSettings;
 
 /** Everything that an edge is told; times in ms, sizes in bytes. */
 export interface EdgeConfig {
