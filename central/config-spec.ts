@@ -68,7 +68,7 @@ export const centralSpec = (stateDirectory: string) =>
           example: '"sensor-data"',
         }),
         from: setting(texts, {
-          doc: 'What feeds it, as <alias>.<topic>; * and ? stand for any characters and any one.',
+          doc: 'What feeds it, as <alias>.<topic>; * stands for any characters.',
           required: true,
           example: '["*.sensor-data"]',
         }),

@@ -10,7 +10,8 @@ import { checkFlows } from './flow-check.ts';
 /** Everything that central is told; times in ms, sizes in bytes. */
 export interface CentralConfig {
   alias: string;
-  link: { listen: string; heartbeatIntervalMs: number };
+  link: { listen: string };
+  intake: { heartbeatIntervalMs: number };
   status: { listen: string };
   landing: EmbeddedLandingSettings;
   flows: FlowSettings[];
@@ -34,7 +35,7 @@ export interface EmbeddedLandingSettings {
 
 export interface FlowSettings {
   into: string;
-  /** Globs of alias and topic, matched apart: `*.sensor-data`. */
+  /** `<alias>.<topic>`, `*` for any characters: `*.sensor-data`. */
   from: string[];
 }
 
@@ -113,7 +114,8 @@ function configOf(settings: CentralSettings, underJournal: boolean): CentralConf
   const { alias, link, status, landing, flow, fleet, log } = settings.values;
   return {
     alias,
-    link: { listen: link.listen, heartbeatIntervalMs: link.heartbeat_interval },
+    link: { listen: link.listen },
+    intake: { heartbeatIntervalMs: link.heartbeat_interval },
     status,
     landing: {
       type: landing.type,

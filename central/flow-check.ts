@@ -1,6 +1,6 @@
-import { globMatcher } from '#shared/std/glob.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
 import { isInternalTopic, splitRemoteTopic, topicProblem } from '#shared/wire/topic-name.ts';
+import { openMerge } from './merge/merge.ts';
 
 /** A flow as its settings have it; undefined where a setting was wrong and is told already. */
 interface WrittenFlow {
@@ -46,7 +46,7 @@ function checkPrefix(
 ): void {
   const split = splitRemoteTopic(into);
   if (split === undefined || aliasProblem(split.alias) !== undefined) return;
-  const feeds = flows.findIndex(({ from }) => from?.some((one) => matchesInput(one, into)));
+  const feeds = flows.findIndex(({ from }) => from && isInputOf(from, into));
   const siteNamed = [
     ...expect,
     ...flows.flatMap(({ from }) => from?.map((one) => one.split('.')[0]!) ?? []),
@@ -64,15 +64,11 @@ function checkPrefix(
   }
 }
 
-/** Whether `<alias>.<topic>` is meant by a pattern: alias and topic are matched apart. */
-export function matchesInput(pattern: string, remoteTopic: string): boolean {
-  const dot = pattern.indexOf('.');
-  const split = splitRemoteTopic(remoteTopic);
-  if (dot < 0 || split === undefined) return false;
-  return (
-    globMatcher([pattern.slice(0, dot)])(split.alias) &&
-    globMatcher([pattern.slice(dot + 1)])(split.topic)
-  );
+/** Patterns that are none match nothing here; they are told apart. */
+function isInputOf(patterns: readonly string[], remoteTopic: string): boolean {
+  const from = patterns.filter((one) => inputProblem(one) === undefined);
+  const any = { into: `not-${remoteTopic}`.slice(0, 200), from };
+  return from.length > 0 && openMerge([any]).targets(remoteTopic).length > 0;
 }
 
 function targetProblem(into: string): string | undefined {
@@ -89,10 +85,10 @@ function inputProblem(pattern: string): string | undefined {
   }
   const alias = pattern.slice(0, dot);
   const topic = pattern.slice(dot + 1);
-  // A wildcard stands for characters that the name may hold: put one there and check the name.
-  const problem = aliasProblem(alias.replaceAll(/[*?]/g, 'x'));
+  // The wildcard stands for characters that the name may hold: put one there and check the name.
+  const problem = aliasProblem(alias.replaceAll(/\*/g, 'x'));
   if (problem !== undefined) return `has the alias "${alias}", which ${problem}`;
-  const topicWrong = topicProblem(topic.replaceAll(/[*?]/g, 'x'));
+  const topicWrong = topicProblem(topic.replaceAll(/\*/g, 'x'));
   if (topicWrong !== undefined) return `has the topic "${topic}", which ${topicWrong}`;
   if (isInternalTopic(topic) || isInternalTopic(pattern)) {
     return 'is a topic of our own, which no flow may read';

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { centralSettings, loadCentralConfig } from '#central/config.ts';
-import { matchesInput } from '#central/flow-check.ts';
+import { openMerge } from '#central/merge/merge.ts';
 import { explainSettings, printDefaults } from '#shared/std/settings-explain.ts';
 import { formatProblem, SettingsError } from '#shared/std/settings-problem.ts';
 
@@ -32,7 +33,8 @@ function problems(...input: Parameters<typeof load>): string[] {
 test('an empty file is a whole central', () => {
   expect(load('')).toEqual({
     alias: 'central',
-    link: { listen: '127.0.0.1:8443', heartbeatIntervalMs: 5_000 },
+    link: { listen: '127.0.0.1:8443' },
+    intake: { heartbeatIntervalMs: 5_000 },
     status: { listen: '127.0.0.1:8080' },
     landing: {
       type: 'embedded',
@@ -69,7 +71,7 @@ retention = "forever"
 max_bytes = "1GiB"
 [[flow]]
 into = "sensor-data"
-from = ["*.sensor-data", "store-?.temps"]
+from = ["*.sensor-data", "store-*.temps"]
 [[flow]]
 into = "all"
 from = "factory-a.*"
@@ -81,11 +83,11 @@ offline_after = "2s"`,
   );
   expect(config).toMatchObject({
     alias: 'hq',
-    link: { heartbeatIntervalMs: 1_000 },
+    intake: { heartbeatIntervalMs: 1_000 },
     status: { listen: '[::1]:0' },
     landing: { path: '/tmp/x.db', retentionMs: null, maxBytes: 2 ** 30 },
     flows: [
-      { into: 'sensor-data', from: ['*.sensor-data', 'store-?.temps'] },
+      { into: 'sensor-data', from: ['*.sensor-data', 'store-*.temps'] },
       { into: 'all', from: ['factory-a.*'] },
     ],
     fleet: { expect: ['factory-a', 'factory-b'], offlineAfterMs: 2_000 },
@@ -120,6 +122,7 @@ test('flows that cannot be are refused, each with its reason', () => {
   expect(one('"x"', '"a.x y"')).toContain('has the topic "x y"');
   expect(one('"x"', '[]')).toContain('names nothing');
   expect(one('"x"', '[5]')).toContain('must be a text in quotes, or several');
+  expect(one('"x"', '"store-?.x"')).toContain('has the alias "store-?"');
   expect(problems('[[flow]]\n')).toHaveLength(2);
 });
 
@@ -198,9 +201,18 @@ test('every default stands and every setting is documented', () => {
   expect(config).toMatchObject({ ...load(''), flows: [{ into: 'sensor-data' }] });
 });
 
-test('alias and topic of an input are matched apart', () => {
-  expect(matchesInput('*.sensor-data', 'factory-a.sensor-data')).toBe(true);
-  expect(matchesInput('*.sensor-data', 'factory-a.b.sensor-data')).toBe(false);
-  expect(matchesInput('*.*', 'factory-a.b.sensor-data')).toBe(true);
-  expect(matchesInput('store-?.x', 'store-12.x')).toBe(false);
+test('the flows that pass are flows to the merge', () => {
+  const part = fc.string({ unit: fc.constantFrom(...'ab*.-?$ '), maxLength: 6 });
+  const flow = fc.record({ into: part, from: fc.array(part, { maxLength: 2 }) });
+  fc.assert(
+    fc.property(fc.array(flow, { maxLength: 3 }), (flows) => {
+      const toml = flows.map(
+        ({ into, from }) => `[[flow]]\ninto = "${into}"\nfrom = ${JSON.stringify(from)}\n`,
+      );
+      if (problems(toml.join('')).length > 0) return;
+      const merge = openMerge(load(toml.join('')).flows);
+      for (const { into } of flows) expect(merge.targets(into)).toEqual([]);
+    }),
+    { numRuns: 1_000 },
+  );
 });
