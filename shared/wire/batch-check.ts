@@ -1,13 +1,8 @@
+import { batchField as at, batchAttribute } from './batch-layout.ts';
 import { limits } from './limits.ts';
 import { ProvenanceSuffix, provenanceHeaderCount } from './provenance-suffix.ts';
-import { type Provenance, reservedHeaderPrefix } from './record.ts';
-import {
-  BatchError,
-  type BatchHeader,
-  batchPayload,
-  isTimestamp,
-  readBatchHeader,
-} from './record-batch.ts';
+import { isTimestamp, type Provenance, reservedHeaderPrefix } from './record.ts';
+import { BatchError, type BatchHeader, batchPayload, readBatchHeader } from './record-batch.ts';
 import { VarintReader } from './varint.ts';
 
 /**
@@ -45,11 +40,13 @@ function checkHeader(batch: Uint8Array, header: BatchHeader, count: number): voi
   if (header.lastOffsetDelta !== count - 1) bad(`last offset delta ${header.lastOffsetDelta}`);
   if (header.transactional || header.control) bad('transactional or control batch');
   if (header.timestampType !== 'create') bad('timestamp type is not CreateTime');
-  if (batch[21] !== 0 || (batch[22]! & ~0x3f) !== 0) bad('unknown attributes');
+  if ((batch[at.attributes]! << 8) | (batch[at.attributes + 1]! & ~batchAttribute.compression)) {
+    bad('unknown attributes');
+  }
   if (header.producerId !== -1n || header.producerEpoch !== -1 || header.baseSequence !== -1) {
     bad('a producer is set');
   }
-  for (let i = 0; i < 8; i++) if (batch[i] !== 0) bad('base offset is not 0');
+  for (let i = 0; i < at.batchLength; i++) if (batch[i] !== 0) bad('base offset is not 0');
 }
 
 const reserved = Buffer.from(reservedHeaderPrefix);
@@ -121,7 +118,10 @@ class Walk {
 
   private provenance(index: number, end: number, suffix: ProvenanceSuffix): void {
     const start = this.reader.position;
-    if (end - start !== suffix.length || !this.same(suffix.bytes, suffix.length, start)) {
+    if (
+      end - start !== suffix.bytes.length ||
+      !this.same(suffix.bytes, suffix.bytes.length, start)
+    ) {
       throw new BatchError('bad-provenance', `record ${index} does not name where it comes from`);
     }
     suffix.advance();

@@ -12,6 +12,9 @@ export interface Codec {
   decompress(data: Uint8Array, maxBytes: number): Uint8Array;
 }
 
+/** `code` of the error that every `decompress` throws where the output would become too large. */
+export const outputTooLarge = 'ERR_BUFFER_TOO_LARGE';
+
 /** What `node:zlib` gives with `info: true`; its types do not know. */
 interface Inflated {
   buffer: Buffer;

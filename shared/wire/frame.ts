@@ -1,8 +1,11 @@
 import { crc32c } from '../std/crc32c.ts';
+import { segmentProblem, streamProblem } from './frame-rules.ts';
 import { limits } from './limits.ts';
 import type { StreamId } from './link.ts';
-import { type Loss, lossReasons } from './loss.ts';
-import { topicProblem } from './topic-name.ts';
+import type { Loss } from './loss.ts';
+import { checkLoss } from './loss-check.ts';
+import { readRuns, runBytes, runsProblem, writeRuns } from './source-runs.ts';
+import { readU64, writeU64 } from './u64.ts';
 
 /** A run of records that were consecutive at their source too (a Kafka partition, for example). */
 export interface SourceRun {
@@ -35,6 +38,7 @@ export interface LossFrame extends StreamId {
 }
 
 export type Frame = SegmentFrame | LossFrame;
+type FrameHead = StreamId & { partitionCount: number };
 
 export type FrameErrorCode =
   | 'truncated'
@@ -44,7 +48,7 @@ export type FrameErrorCode =
   | 'bad-crc'
   | 'bad-field';
 
-/** The body is not a row of frames. Nothing of it is to be used. */
+/** Bytes that are no frames, or a frame that cannot be written. Nothing of the body is to be used. */
 export class FrameError extends Error {
   override name = 'FrameError';
   readonly code: FrameErrorCode;
@@ -52,12 +56,19 @@ export class FrameError extends Error {
   readonly index: number;
   /** Where that frame begins, bytes. */
   readonly offset: number;
+  private readonly problem: string;
 
-  constructor(code: FrameErrorCode, message: string, index = 0, offset = 0) {
-    super(`frame ${index} at byte ${offset}: ${message}`);
+  constructor(code: FrameErrorCode, problem: string, index = 0, offset = 0) {
+    super(`frame ${index} at byte ${offset}: ${problem}`);
     this.code = code;
+    this.problem = problem;
     this.index = index;
     this.offset = offset;
+  }
+
+  /** The same about the frame's place in its body. */
+  at(index: number, offset: number): FrameError {
+    return new FrameError(this.code, this.problem, index, offset);
   }
 }
 
@@ -80,7 +91,6 @@ const magic = 0x54524246;
 const version = 1;
 const fixedBytes = 41;
 const segmentBytes = 31;
-const runBytes = 28;
 const crcAt = 12;
 
 function fail(message: string): never {
@@ -90,14 +100,17 @@ function fail(message: string): never {
 /** Bytes that {@link encodeFrame} makes. */
 export function frameSize(frame: Frame): number {
   const head = fixedBytes + frame.topic.length;
-  if (frame.kind === 'loss') return head + Buffer.byteLength(JSON.stringify(frame.loss));
+  if (frame.kind === 'loss') return head + lossJson(frame.loss).length;
   return head + segmentBytes + runBytes * frame.runs.length + frame.batch.length;
 }
 
-/** Head and batch (the latter as it is, not copied), to be sent one after the other. */
+/**
+ * Head and batch (the latter as it is, not copied), to be sent one behind the other. Throws a
+ * FrameError `bad-field`.
+ */
 export function encodeFrame(frame: Frame): Buffer[] {
   checkFrame(frame);
-  const tail = frame.kind === 'loss' ? Buffer.from(JSON.stringify(frame.loss)) : frame.batch;
+  const tail = frame.kind === 'loss' ? lossJson(frame.loss) : frame.batch;
   const size = frameSize(frame);
   const head = Buffer.alloc(size - tail.length);
   head.writeUInt32BE(magic, 0);
@@ -114,6 +127,17 @@ export function encodeFrame(frame: Frame): Buffer[] {
   return [head, tail];
 }
 
+/** Made only of a loss's own fields, so that what is written can be read. */
+const lossJson = (loss: Loss): Buffer => Buffer.from(JSON.stringify(lossOf(loss)));
+
+function lossOf(json: unknown): Loss {
+  try {
+    return checkLoss(json);
+  } catch (error) {
+    fail((error as Error).message);
+  }
+}
+
 function frameCrc(head: Uint8Array, tail?: Uint8Array): number {
   const crc = crc32c(head.subarray(crcAt + 4), crc32c(head.subarray(0, crcAt)));
   return tail ? crc32c(tail, crc) : crc;
@@ -126,23 +150,8 @@ function writeSegment(frame: SegmentFrame, head: Buffer, start: number): void {
   writeU64(head, frame.acceptedTo, start + 20);
   head[start + 28] = frame.provenance === 'headers' ? 1 : 0;
   head.writeUInt16BE(frame.runs.length, start + 29);
-  let position = start + segmentBytes;
-  for (const run of frame.runs) {
-    writeU64(head, run.sourceOffset, position);
-    head.writeUInt32BE(run.count, position + 8);
-    head.write(run.incarnation, position + 12, 'hex');
-    position += runBytes;
-  }
+  writeRuns(frame.runs, head, start + segmentBytes);
 }
-
-function writeU64(bytes: Buffer, value: number, position: number): void {
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), position);
-  bytes.writeUInt32BE(value % 0x1_0000_0000, position + 4);
-}
-
-/** Not a safe integer where the bytes are none; the field's check refuses it. */
-const readU64 = (bytes: Buffer, position: number): number =>
-  bytes.readUInt32BE(position) * 0x1_0000_0000 + bytes.readUInt32BE(position + 4);
 
 /** Every frame of `body`; batches are views of it. Throws a FrameError and nothing else. */
 export function decodeFrames(body: Uint8Array): Frame[] {
@@ -155,9 +164,7 @@ export function decodeFrames(body: Uint8Array): Frame[] {
       frames.push(decodeFrame(frame));
       offset += frame.length;
     } catch (error) {
-      const code = error instanceof FrameError ? error.code : 'bad-field';
-      const message = (error as Error).message.replace(/^frame 0 at byte 0: /, '');
-      throw new FrameError(code, message, frames.length, offset);
+      throw error instanceof FrameError ? error.at(frames.length, offset) : error;
     }
   }
   return frames;
@@ -190,21 +197,18 @@ function decodeFrame(bytes: Buffer): Frame {
     partition: bytes.readUInt32BE(32),
     partitionCount: bytes.readUInt32BE(36),
   };
-  const frame =
-    bytes[5] === 1
-      ? readSegment(head, bytes, rest)
-      : bytes[5] === 2
-        ? ({ kind: 'loss', ...head, loss: readLoss(bytes, rest) } as LossFrame)
-        : fail(`kind is ${bytes[5]}`);
+  const frame = readKind(head, bytes, rest);
   checkFrame(frame);
   return frame;
 }
 
-function readSegment(
-  head: StreamId & { partitionCount: number },
-  bytes: Buffer,
-  start: number,
-): SegmentFrame {
+function readKind(head: FrameHead, bytes: Buffer, start: number): Frame {
+  if (bytes[5] === 1) return readSegment(head, bytes, start);
+  if (bytes[5] === 2) return { kind: 'loss', ...head, loss: readLoss(bytes, start) };
+  return fail(`kind is ${bytes[5]}`);
+}
+
+function readSegment(head: FrameHead, bytes: Buffer, start: number): SegmentFrame {
   if (start + segmentBytes > bytes.length) fail('segment is cut off');
   const runCount = bytes.readUInt16BE(start + 29);
   const batchAt = start + segmentBytes + runCount * runBytes;
@@ -212,15 +216,6 @@ function readSegment(
   const first = readU64(bytes, start);
   const flag = bytes[start + 28]!;
   if (flag > 1) fail(`provenance is ${flag}`);
-  const runs: SourceRun[] = [];
-  let sequence = first;
-  for (let position = start + segmentBytes; position < batchAt; position += runBytes) {
-    const count = bytes.readUInt32BE(position + 8);
-    const sourceOffset = readU64(bytes, position);
-    const incarnation = bytes.toString('hex', position + 12, position + 28);
-    runs.push({ sequence, sourceOffset, count, incarnation });
-    sequence += count;
-  }
   return {
     kind: 'segment',
     ...head,
@@ -229,66 +224,26 @@ function readSegment(
     acceptedFrom: readU64(bytes, start + 12),
     acceptedTo: readU64(bytes, start + 20),
     provenance: flag === 1 ? 'headers' : 'index',
-    runs,
+    runs: readRuns(bytes.subarray(start + segmentBytes, batchAt), first),
     batch: bytes.subarray(batchAt),
   };
 }
 
 function readLoss(bytes: Buffer, start: number): Loss {
-  const loss: unknown = JSON.parse(bytes.toString('utf8', start));
-  if (typeof loss !== 'object' || loss === null || Array.isArray(loss)) fail('loss is no object');
-  return loss as Loss;
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8', start));
+  } catch (error) {
+    fail(`loss is no JSON: ${(error as Error).message}`);
+  }
+  return lossOf(json);
 }
 
-const isCount = (n: unknown, min = 0, max = Number.MAX_SAFE_INTEGER): n is number =>
-  Number.isSafeInteger(n) && (n as number) >= min && (n as number) <= max;
-
-/** The same rules when writing and when reading. */
 function checkFrame(frame: Frame): void {
-  if (!/^[0-9a-f]{32}$/.test(frame.epoch)) fail(`epoch "${frame.epoch}"`);
-  const problem = topicProblem(frame.topic);
-  if (problem) fail(`topic ${problem}`);
-  const { partition, partitionCount } = frame;
-  if (!isCount(partitionCount, 1, limits.partitionsPerTopic)) {
-    fail(`partitionCount ${partitionCount}`);
-  }
-  if (!isCount(partition, 0, partitionCount - 1)) fail(`partition ${partition}/${partitionCount}`);
-  if (frame.kind === 'segment') checkSegment(frame);
-  else checkLoss(frame.loss);
-}
-
-function checkSegment(frame: SegmentFrame): void {
-  const { first, count, acceptedFrom, acceptedTo, runs, batch } = frame;
-  if (!isCount(count, 1, limits.segmentRecords)) fail(`count ${count}`);
-  if (!isCount(first, 0, Number.MAX_SAFE_INTEGER - count)) fail(`first ${first}`);
-  if (!isCount(acceptedTo)) fail(`acceptedTo ${acceptedTo}`);
-  if (!isCount(acceptedFrom, 0, acceptedTo)) fail(`acceptedFrom ${acceptedFrom}`);
-  if (batch.length < 61 || batch.length > limits.segmentBytes)
-    fail(`${batch.length} bytes of batch`);
-  if (runs.length > limits.sourceRuns) fail(`${runs.length} source runs`);
-  let next = first;
-  for (const run of runs) {
-    if (run.sequence !== next) fail(`source run at ${run.sequence}, expected ${next}`);
-    if (!isCount(run.count, 1, count)) fail(`source run of ${run.count}`);
-    if (!isCount(run.sourceOffset)) fail(`source offset ${run.sourceOffset}`);
-    if (!/^[0-9a-f]{32}$/.test(run.incarnation)) fail(`incarnation "${run.incarnation}"`);
-    next += run.count;
-  }
-  if (runs.length > 0 && next !== first + count)
-    fail(`source runs make ${next - first} of ${count}`);
-}
-
-function checkLoss(loss: Loss): void {
-  const { first, span, records, scope, bytes, from, to, reason, detail } = loss;
-  if (!isCount(span, 1)) fail(`loss.span ${span}`);
-  if (!isCount(first, 0, Number.MAX_SAFE_INTEGER - span)) fail(`loss.first ${first}`);
-  if (scope !== 'stream' && scope !== 'source') fail(`loss.scope ${scope}`);
-  if (!isCount(records)) fail(`loss.records ${records}`);
-  if (scope === 'stream' && records !== span) fail(`loss.records ${records} of span ${span}`);
-  if (scope === 'source' && span !== 1) fail(`loss.span ${span} of a marker`);
-  if (!isCount(bytes)) fail(`loss.bytes ${bytes}`);
-  if (from !== null && !isCount(from)) fail(`loss.from ${from}`);
-  if (to !== null && !isCount(to)) fail(`loss.to ${to}`);
-  if (!lossReasons.includes(reason)) fail(`loss.reason ${reason}`);
-  if (typeof detail !== 'string' || detail.length > limits.lossDetailLength) fail('loss.detail');
+  const problem =
+    streamProblem(frame) ??
+    (frame.kind === 'segment'
+      ? (segmentProblem(frame) ?? runsProblem(frame.runs, frame))
+      : undefined);
+  if (problem) fail(problem);
 }

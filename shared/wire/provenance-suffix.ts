@@ -1,4 +1,6 @@
+import { aliasProblem } from './alias.ts';
 import { type Provenance, provenanceHeaders } from './record.ts';
+import { topicProblem } from './topic-name.ts';
 import { varintSize, writeVarint } from './varint.ts';
 
 /**
@@ -12,7 +14,6 @@ import { varintSize, writeVarint } from './varint.ts';
  */
 export class ProvenanceSuffix {
   bytes: Uint8Array;
-  length: number;
   private sequence: number;
   private readonly fixed: Uint8Array;
 
@@ -25,13 +26,12 @@ export class ProvenanceSuffix {
     ]);
     this.sequence = firstSequence;
     this.bytes = this.rebuild();
-    this.length = this.bytes.length;
   }
 
   /** Goes on to the next record's sequence. */
   advance(): void {
     this.sequence += 1;
-    let at = this.length - 1;
+    let at = this.bytes.length - 1;
     // 0x39 is '9': carry to the digit before. Left of the digits stands their length, never a '9'.
     while (this.bytes[at] === 0x39) this.bytes[at--] = 0x30;
     const digit = this.bytes[at]!;
@@ -40,12 +40,25 @@ export class ProvenanceSuffix {
       return;
     }
     this.bytes = this.rebuild();
-    this.length = this.bytes.length;
   }
 
   private rebuild(): Uint8Array {
     return Buffer.concat([this.fixed, header(provenanceHeaders.sequence, String(this.sequence))]);
   }
+}
+
+/** Why `provenance` cannot be that of `count` records; undefined when it can. */
+export function provenanceProblem(provenance: Provenance, count: number): string | undefined {
+  const { alias, topic, epoch, firstSequence } = provenance;
+  const aliasIssue = aliasProblem(alias);
+  if (aliasIssue) return `alias "${alias}" ${aliasIssue}`;
+  const topicIssue = topicProblem(topic);
+  if (topicIssue) return `topic "${topic}" ${topicIssue}`;
+  if (!/^[0-9a-f]{32}$/.test(epoch)) return `epoch "${epoch}" is not 32 hexadecimal digits`;
+  if (firstSequence < 0 || !Number.isSafeInteger(firstSequence + count)) {
+    return `first sequence ${firstSequence} is not one`;
+  }
+  return undefined;
 }
 
 /** Headers that every sealed record has more than the record itself. */

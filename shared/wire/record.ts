@@ -12,6 +12,13 @@ export interface WireRecord {
   timestamp: number;
 }
 
+/**
+ * Whole milliseconds that Kafka, JavaScript's Date and exact arithmetic on differences all bear:
+ * from -1, Kafka's "none", to the year 275760.
+ */
+export const isTimestamp = (ms: number): boolean =>
+  Number.isInteger(ms) && ms >= -1 && ms <= 8_640_000_000_000_000;
+
 /** Bytes that count against {@link limits.recordBytes}: key, value, header names and values. */
 export function recordBytes(record: WireRecord): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
@@ -65,10 +72,10 @@ export function recordProblem(
       message: `header "${reserved[0]}" begins with "${reservedHeaderPrefix}", which is reserved`,
     };
   }
-  if (!Number.isSafeInteger(record.timestamp)) {
+  if (!isTimestamp(record.timestamp)) {
     return {
       code: 'bad-record',
-      message: `timestamp ${record.timestamp} is not a whole number of milliseconds`,
+      message: `timestamp ${record.timestamp} is not a whole number of milliseconds since 1970`,
     };
   }
   return undefined;
