@@ -35,6 +35,13 @@ export interface Landing {
     limit: number,
   ): Promise<RecordPage | undefined>;
 
+  /**
+   * For a flow that is added later with `start = "earliest"`, where the adapter can: puts what these
+   * remote topics hold already into the merged topic, in order, once however often it is called. Call it
+   * before any commit names the flow for them: records older than one that it has are not put behind it.
+   */
+  backfillMerged?(mergedTopic: string, remoteTopics: readonly string[]): Promise<void>;
+
   /** Bytes on disk, for the status page; null where somebody else knows. */
   usage(): Promise<{ usedBytes: number; maxBytes: number } | null>;
   /** Proves that the landing answers and can write. */

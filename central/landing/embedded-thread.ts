@@ -1,0 +1,92 @@
+import { Worker } from 'node:worker_threads';
+import { EmbeddedOpenError } from './embedded-errors.ts';
+import type { FileStoreOptions } from './embedded-file-store.ts';
+import type { StoreHost } from './embedded-host.ts';
+import { packCommit } from './embedded-pack.ts';
+import type {
+  StoreCall,
+  WorkerAnswer,
+  WorkerData,
+  WorkerHello,
+  WorkerRequest,
+} from './embedded-worker.ts';
+import { type AliasWrite, type LandedWrite, LandingError } from './landing.ts';
+
+interface Waiting {
+  what: 'commit' | 'call';
+  resolve: (value: never) => void;
+  reject: (error: Error) => void;
+}
+
+/** The store on its own thread. */
+export class ThreadHost implements StoreHost {
+  readonly centralId: string;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 1;
+  #closed: string | undefined;
+
+  private constructor(worker: Worker, centralId: string) {
+    this.centralId = centralId;
+    this.#worker = worker;
+    worker.on('message', (answer: WorkerAnswer) => this.#answered(answer));
+    worker.on('error', (error) => this.#ended(`the landing's thread failed: ${error.message}`));
+    worker.on('exit', () => this.#ended('the landing is closed'));
+  }
+
+  /** Throws an EmbeddedOpenError. */
+  static async open(options: FileStoreOptions, newCentralId: string): Promise<ThreadHost> {
+    const worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), {
+      name: 'landing',
+      workerData: { options, newCentralId } satisfies WorkerData,
+    });
+    const hello = await new Promise<WorkerHello>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+    worker.removeAllListeners('error');
+    if ('centralId' in hello) return new ThreadHost(worker, hello.centralId);
+    throw new EmbeddedOpenError(hello.failed.code, hello.failed.message);
+  }
+
+  commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]> {
+    const commit = packCommit(writes);
+    return this.#ask('commit', { id: 0, commit }, [commit.buffer]);
+  }
+
+  call<T>(call: StoreCall, ...args: unknown[]): Promise<T> {
+    return this.#ask('call', { id: 0, call, args });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed !== undefined) return;
+    const closed = this.#ask<void>('call', { id: 0, close: true });
+    this.#closed = 'the landing is closed';
+    await closed;
+    await this.#worker.terminate();
+  }
+
+  #ask<T>(what: Waiting['what'], request: WorkerRequest, transfer: ArrayBuffer[] = []): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(new LandingError('closed', this.#closed));
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#next++;
+      this.#waiting.set(id, { what, resolve, reject });
+      this.#worker.postMessage({ ...request, id }, transfer);
+    });
+  }
+
+  #answered(answer: WorkerAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ('value' in answer) waiting?.resolve(answer.value as never);
+    else waiting?.reject(new LandingError(answer.error.code, answer.error.message));
+  }
+
+  #ended(why: string): void {
+    this.#closed ??= why;
+    for (const { what, reject } of this.#waiting.values()) {
+      reject(new LandingError(what === 'commit' ? 'uncertain' : 'closed', why));
+    }
+    this.#waiting.clear();
+  }
+}
