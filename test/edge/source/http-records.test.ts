@@ -10,16 +10,20 @@ function open(options: Partial<RecordsRouteOptions> = {}) {
   const app = recordsRoute(context, { clock: systemClock, ...options });
   const post = async (
     path: string,
-    body: string | Uint8Array | ReadableStream,
+    body: string | Uint8Array<ArrayBuffer> | ReadableStream,
     headers: { [name: string]: string } = {},
   ) => {
     const response = await app.request(path, {
       method: 'POST',
-      body: body as BodyInit,
+      body,
       headers,
       ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
     } as RequestInit);
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    const answer = (await response.json()) as {
+      accepted?: number;
+      error?: { code: string; message: string; hint?: string };
+    };
+    return { status: response.status, headers: response.headers, body: answer };
   };
   return { context, app, post };
 }
@@ -90,7 +94,7 @@ test('one bad record and nothing of the request is kept', async () => {
   for (const [body, status, message] of cases) {
     const answer = await post('/v1/records/t', body, json);
     expect(answer.status).toBe(status);
-    expect(answer.body.error.message).toContain(message);
+    expect(answer.body.error?.message).toContain(message);
   }
   expect(await post('/v1/records/t', big)).toMatchObject({ status: 413 });
   expect(context.deliveries).toEqual([]);
@@ -109,9 +113,9 @@ test.each([
   const answer = await post('/v1/records/t', 'x');
   expect(answer.status).toBe(status);
   expect(answer.headers.get('retry-after')).toBe(retryAfter);
-  if (code === 'closed') expect(answer.body.error.code).toBe('closing');
+  if (code === 'closed') expect(answer.body.error?.code).toBe('closing');
   else expect(answer.body.error).toMatchObject({ code, message: `the reason for ${code}` });
-  expect(answer.body.error.hint).toBeTruthy();
+  expect(answer.body.error?.hint).toBeTruthy();
 });
 
 test('what nobody foresaw is a 500, never a 200', async () => {
@@ -203,12 +207,12 @@ test('another method is told which one to use', async () => {
 test("somebody else's page cannot write through the browser of a person here", async () => {
   const { context, post } = open();
   const host = 'localhost:8081';
-  for (const headers of [
-    { host, origin: 'https://evil.example' },
-    { host, origin: 'null' },
-    { host, 'sec-fetch-site': 'cross-site' },
-  ]) {
-    expect(await post('/v1/records/t', 'x', headers)).toMatchObject({
+  for (const [name, value] of [
+    ['origin', 'https://evil.example'],
+    ['origin', 'null'],
+    ['sec-fetch-site', 'cross-site'],
+  ] as const) {
+    expect(await post('/v1/records/t', 'x', { host, [name]: value })).toMatchObject({
       status: 403,
       body: { error: { code: 'cross-origin' } },
     });

@@ -23,8 +23,11 @@ async function open(settings: Partial<HttpSettings> = {}) {
   return { context, source, url: `${source.address}/v1/records/sensor-data` };
 }
 
-const post = (url: string, body: string | Uint8Array, headers: { [name: string]: string } = {}) =>
-  fetch(url, { method: 'POST', body: body as BodyInit, headers });
+const post = (
+  url: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: { [name: string]: string } = {},
+) => fetch(url, { method: 'POST', body, headers });
 
 test('records arrive over a socket, and the source counts them', async () => {
   const { context, source, url } = await open();
