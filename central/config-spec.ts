@@ -46,8 +46,8 @@ export const centralSpec = (stateDirectory: string) =>
             doc: 'How long landed records stay.',
             default: '7d',
           }),
-          max_bytes: setting(size(16 * 2 ** 20), {
-            doc: 'Cap of the file; the oldest records go first.',
+          max_bytes: setting(size(128 * 2 ** 20), {
+            doc: 'Cap of all its files together; the oldest records go first.',
             default: '50GiB',
           }),
         }),

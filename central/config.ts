@@ -28,8 +28,8 @@ export interface CentralConfig {
 export interface EmbeddedLandingSettings {
   type: 'embedded';
   path: string;
-  /** null: for ever. */
-  retentionMs: number | null;
+  /** Since landing; Infinity: for ever. */
+  retentionMs: number;
   maxBytes: number;
 }
 
@@ -120,7 +120,7 @@ function configOf(settings: CentralSettings, underJournal: boolean): CentralConf
     landing: {
       type: landing.type,
       path: landing.path,
-      retentionMs: landing.retention,
+      retentionMs: landing.retention ?? Number.POSITIVE_INFINITY,
       maxBytes: landing.max_bytes,
     },
     flows: flow,

@@ -67,8 +67,7 @@ function checkPrefix(
 /** Patterns that are none match nothing here; they are told apart. */
 function isInputOf(patterns: readonly string[], remoteTopic: string): boolean {
   const from = patterns.filter((one) => inputProblem(one) === undefined);
-  const any = { into: `not-${remoteTopic}`.slice(0, 200), from };
-  return from.length > 0 && openMerge([any]).targets(remoteTopic).length > 0;
+  return from.length > 0 && openMerge([{ into: 'any', from }]).targets(remoteTopic).length > 0;
 }
 
 function targetProblem(into: string): string | undefined {

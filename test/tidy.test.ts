@@ -49,7 +49,9 @@ function resolve(path: string, from: string): string {
 
 /** The package's name of a vendor import. */
 const vendorOf = (from: string): string | undefined =>
-  product.some((folder) => from.startsWith(`${folder}/`)) || from.startsWith('node:')
+  product.some((folder) => from.startsWith(`${folder}/`)) ||
+  from.startsWith('node:') ||
+  from === 'package.json'
     ? undefined
     : from
         .split('/')

@@ -1,12 +1,8 @@
-import { readFileSync } from 'node:fs';
+import manifest from '../../package.json' with { type: 'json' };
 
 /** What both programs know of themselves. */
 
-const manifest = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
-
-export const programVersion = manifest.version;
+export const programVersion: string = manifest.version;
 
 /** Variables of the environment that are settings; the ignored ones mean something else. */
 export const settingsEnvironment = {

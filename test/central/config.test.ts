@@ -85,7 +85,7 @@ offline_after = "2s"`,
     alias: 'hq',
     intake: { heartbeatIntervalMs: 1_000 },
     status: { listen: '[::1]:0' },
-    landing: { path: '/tmp/x.db', retentionMs: null, maxBytes: 2 ** 30 },
+    landing: { path: '/tmp/x.db', retentionMs: Number.POSITIVE_INFINITY, maxBytes: 2 ** 30 },
     flows: [
       { into: 'sensor-data', from: ['*.sensor-data', 'store-*.temps'] },
       { into: 'all', from: ['factory-a.*'] },

@@ -1,0 +1,202 @@
+import type { CommandIo } from '#shared/std/command-io.ts';
+import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
+import { printable, showBytes, showCount, textTable } from '#shared/std/text-table.ts';
+import { topicProblem } from '#shared/wire/topic-name.ts';
+import { askOptions, clientOf } from './cli-central.ts';
+import { print } from './cli-fleet.ts';
+
+/** `flows`, `losses`, `topics` and `records`: what landed. */
+export const browseCommands: Command[] = [
+  {
+    name: 'flows',
+    summary: 'List the merged topics: rate, watermark, who holds it back.',
+    options: askOptions,
+    run: (args, io) => print(args, io, '/api/v1/flows', flowsTable),
+  },
+  {
+    name: 'losses',
+    summary: 'List the losses: what will never land, and why.',
+    options: {
+      alias: { type: 'string', value: 'ALIAS', doc: 'Of this site only.' },
+      since: { type: 'string', value: 'TIME', doc: 'Landed since, ISO 8601 with a zone.' },
+      ...askOptions,
+    },
+    run: (args, io) => {
+      const query = queryOf({ alias: args.text('alias'), since: args.text('since') });
+      return print(args, io, `/api/v1/losses${query}`, lossesTable);
+    },
+  },
+  {
+    name: 'topics',
+    summary: 'List the topics that landed.',
+    options: askOptions,
+    run: (args, io) => print(args, io, '/api/v1/topics', topicsTable),
+  },
+  {
+    name: 'records',
+    summary: 'Show records of a topic, oldest first.',
+    details:
+      'Begins at the newest ones unless --offset is given. With --json one record a line.\n' +
+      'Example: tributary-central records sensor-data --limit 5',
+    words: ['TOPIC'],
+    options: {
+      partition: { type: 'string', value: 'N', doc: 'Partition; default 0.' },
+      offset: {
+        type: 'string',
+        value: 'N',
+        doc: 'First offset; default: so that the newest show.',
+      },
+      limit: { type: 'string', value: 'N', doc: 'Records at most; default 20.' },
+      ...askOptions,
+    },
+    run: records,
+  },
+];
+
+function queryOf(parameters: { [name: string]: string | undefined }): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given as [string, string][])}`;
+}
+
+interface Flow {
+  into: string;
+  from: string[];
+  records: number;
+  recordsPerSecond: number;
+  watermark: string | null;
+  heldBackBy: string[];
+}
+
+function flowsTable(answer: unknown): string {
+  const { flows } = answer as { flows: Flow[] };
+  if (flows.length === 0) return 'No flows: add [[flow]] to the settings of central.';
+  const rows = flows.map(({ into, from, records: count, recordsPerSecond, ...flow }) => [
+    into,
+    showCount(count),
+    showCount(recordsPerSecond),
+    flow.watermark ?? '?',
+    flow.heldBackBy.join(', '),
+    from.join(', '),
+  ]);
+  const [INTO, RECORDS, RATE, WATERMARK, HELD, FROM] = [
+    { name: 'INTO' },
+    { name: 'RECORDS', right: true },
+    { name: 'RECORDS/S', right: true },
+    { name: 'COMPLETE THROUGH' },
+    { name: 'HELD BACK BY' },
+    { name: 'FROM' },
+  ];
+  return textTable([INTO!, RECORDS!, RATE!, WATERMARK!, HELD!, FROM!], rows);
+}
+
+interface LossRow {
+  alias: string;
+  topic: string;
+  partition: number;
+  first: number;
+  records: number;
+  bytes: number;
+  reason: string;
+  detail: string;
+  landedAt: string;
+}
+
+function lossesTable(answer: unknown): string {
+  const { losses, truncated } = answer as { losses: LossRow[]; truncated: boolean };
+  if (losses.length === 0) return 'No losses.';
+  const rows = losses.map((loss) => [
+    loss.landedAt,
+    loss.alias,
+    `${loss.topic}/${loss.partition}`,
+    showCount(loss.first),
+    showCount(loss.records),
+    showBytes(loss.bytes),
+    loss.reason,
+    loss.detail,
+  ]);
+  const table = textTable(
+    [
+      { name: 'DECLARED' },
+      { name: 'SITE' },
+      { name: 'STREAM' },
+      { name: 'FIRST', right: true },
+      { name: 'RECORDS', right: true },
+      { name: 'BYTES', right: true },
+      { name: 'REASON' },
+      { name: 'DETAIL' },
+    ],
+    rows,
+  );
+  return truncated ? `${table}\nThere are more: use --since or --alias.` : table;
+}
+
+interface TopicOffsets {
+  topic: string;
+  kind: string;
+  partitions: number;
+  records: number;
+  offsets: { partition: number; startOffset: number; endOffset: number }[];
+}
+
+function topicsTable(answer: unknown): string {
+  const { topics } = answer as { topics: TopicOffsets[] };
+  if (topics.length === 0) return 'Nothing has landed yet.';
+  const rows = topics.map(({ topic, kind, partitions, records: count }) => [
+    topic,
+    kind,
+    showCount(partitions),
+    showCount(count),
+  ]);
+  return textTable(
+    [
+      { name: 'TOPIC' },
+      { name: 'KIND' },
+      { name: 'PARTITIONS', right: true },
+      { name: 'RECORDS', right: true },
+    ],
+    rows,
+  );
+}
+
+interface ShownRecord {
+  offset: number;
+  timestamp: string | null;
+  key?: string | null;
+  keyBase64?: string;
+  value?: string | null;
+  valueBase64?: string;
+}
+
+async function records(args: CommandArgs, io: CommandIo): Promise<number> {
+  const topic = args.words[0]!;
+  const problem = topicProblem(topic);
+  if (problem !== undefined) throw new UsageError(`TOPIC "${topic}" ${problem}`);
+  const partition = args.number('partition', 0, 0, 2 ** 31 - 1);
+  const limit = args.number('limit', 20, 1, 1_000);
+  const client = clientOf(args);
+  const newest = async () => {
+    const { topics } = (await client.get('/api/v1/topics')) as { topics: TopicOffsets[] };
+    const offsets = topics.find((one) => one.topic === topic)?.offsets;
+    return offsets?.find((one) => one.partition === partition)?.endOffset ?? 0;
+  };
+  const offset =
+    args.text('offset') === undefined
+      ? Math.max(0, (await newest()) - limit)
+      : args.number('offset', 0, 0, Number.MAX_SAFE_INTEGER);
+  const path = `/api/v1/topics/${encodeURIComponent(topic)}/partitions/${partition}/records`;
+  const page = (await client.get(`${path}?offset=${offset}&limit=${limit}`)) as {
+    records: ShownRecord[];
+  };
+  for (const record of page.records) {
+    await io.write(`${args.flag('json') ? JSON.stringify(record) : recordLine(record)}\n`);
+  }
+  return 0;
+}
+
+function recordLine(record: ShownRecord): string {
+  const bytes = (text: string | null | undefined, base64: string | undefined) =>
+    base64 === undefined ? (text === null || text === undefined ? '-' : printable(text)) : base64;
+  const key = bytes(record.key, record.keyBase64);
+  const value = bytes(record.value, record.valueBase64);
+  return `${record.offset}\t${record.timestamp ?? '-'}\t${key}\t${value}`;
+}

@@ -1,0 +1,80 @@
+import type { CommandIo } from './command-io.ts';
+import type { CommandArgs, OptionSpec } from './command-line.ts';
+import { explainSettings, printDefaults } from './settings-explain.ts';
+import { formatProblem, SettingsError } from './settings-problem.ts';
+import type { TableSpec } from './settings-spec.ts';
+import { columns } from './text-table.ts';
+
+/** `check`: tells everything that is wrong with the settings, and explains what there is to set. */
+
+export const checkOptions = {
+  json: { type: 'boolean', doc: 'Print JSON.' },
+  'print-defaults': {
+    type: 'boolean',
+    doc: 'Print a settings file with every setting, explained.',
+  },
+  explain: {
+    type: 'boolean',
+    doc: 'List settings with default, unit and variable; a word behind it selects by name.',
+  },
+} as const satisfies { [name: string]: OptionSpec };
+
+export interface CheckedSettings {
+  spec: TableSpec;
+  envPrefix: string;
+  /** Throws a SettingsError. `summary` says in one line what was understood. */
+  load(): { files: readonly string[]; warnings: readonly string[]; summary: string };
+}
+
+export async function checkSettings(
+  args: CommandArgs,
+  io: CommandIo,
+  { spec, envPrefix, load }: CheckedSettings,
+): Promise<number> {
+  if (args.flag('print-defaults')) {
+    io.out(printDefaults(spec).trimEnd());
+    return 0;
+  }
+  if (args.flag('explain')) return explain(args, io, spec, envPrefix);
+  if (args.flag('json')) return checkAsJson(io, load);
+  const { files, warnings, summary } = load();
+  for (const warning of warnings) io.err(`warning: ${warning}`);
+  const read = files.length === 0 ? 'no settings file, defaults only' : files.join(', ');
+  io.out(`ok: ${read}\n${summary}`);
+  return 0;
+}
+
+function checkAsJson(io: CommandIo, load: CheckedSettings['load']): number {
+  try {
+    const { files, warnings } = load();
+    io.out(JSON.stringify({ ok: true, files, warnings, problems: [] }));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    const problems = error.problems.map((problem) => ({
+      file: problem.origin?.place ?? null,
+      line: problem.origin?.line ?? null,
+      key: problem.key,
+      message: problem.message,
+      text: formatProblem(problem),
+    }));
+    io.out(JSON.stringify({ ok: false, files: [], warnings: [], problems }));
+    return 2;
+  }
+}
+
+function explain(args: CommandArgs, io: CommandIo, spec: TableSpec, envPrefix: string): number {
+  const [word = ''] = args.words;
+  const docs = explainSettings(spec, envPrefix).filter(({ key }) => key.includes(word));
+  if (args.flag('json')) io.out(JSON.stringify({ settings: docs }));
+  else if (docs.length === 0) io.err(`No setting has "${word}" in its name.`);
+  else {
+    const rows = docs.flatMap(({ key, doc, expects, default: known, required, env }) => [
+      [key, required ? 'required' : known === null ? 'not set' : `default ${known}`],
+      ['', doc],
+      ['', `${expects}${env === null ? '' : `; ${env}`}`],
+    ]);
+    io.out(columns(rows));
+  }
+  return docs.length === 0 ? 1 : 0;
+}
