@@ -76,8 +76,7 @@ class Walk {
     this.timestamp(index, this.header.baseTimestamp + reader.int64());
     if (reader.int32() !== index) this.bad(index, 'offset delta is out of order');
     let size = this.blob() + this.blob();
-    const headers = reader.int32() - (suffix ? provenanceHeaderCount : 0);
-    if (headers < 0) throw new BatchError('bad-provenance', `record ${index} has no provenance`);
+    const headers = this.ownHeaders(index);
     if (headers > limits.headersPerRecord) this.bad(index, `${headers} headers`);
     for (let left = headers; left > 0; left--) size += this.name(index) + this.blob();
     if (size > limits.recordBytes)
@@ -98,6 +97,14 @@ class Walk {
   private timestamp(index: number, ms: number): void {
     if (!isTimestamp(ms)) throw new BatchError('bad-timestamp', `record ${index}: ${ms}`);
     if (ms > this.maxTimestamp) this.maxTimestamp = ms;
+  }
+
+  private ownHeaders(index: number): number {
+    const count = this.reader.int32();
+    if (count < 0) this.bad(index, `${count} headers`);
+    if (!this.suffix) return count;
+    if (count >= provenanceHeaderCount) return count - provenanceHeaderCount;
+    throw new BatchError('bad-provenance', `record ${index} does not name where it comes from`);
   }
 
   private blob(): number {

@@ -46,6 +46,7 @@ export type FrameErrorCode =
   | 'bad-version'
   | 'bad-length'
   | 'bad-crc'
+  | 'too-large'
   | 'bad-field';
 
 /** Bytes that are no frames, or a frame that cannot be written. Nothing of the body is to be used. */
@@ -156,6 +157,12 @@ function writeSegment(frame: SegmentFrame, head: Buffer, start: number): void {
 /** Every frame of `body`; batches are views of it. Throws a FrameError and nothing else. */
 export function decodeFrames(body: Uint8Array): Frame[] {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  if (bytes.length > limits.requestBytes) {
+    throw new FrameError(
+      'too-large',
+      `body has ${bytes.length} bytes; limit ${limits.requestBytes}`,
+    );
+  }
   const frames: Frame[] = [];
   let offset = 0;
   while (offset < bytes.length) {

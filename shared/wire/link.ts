@@ -75,8 +75,9 @@ export interface HelloAccepted {
 /**
  * The buffer is a restored or cloned one. The edge moves what it appended in sessions that no central
  * confirmed ('unconfirmed': all above `confirmed`; 'all': all above `cursor`) to a new epoch, and says
- * hello again with that epoch, a new session (so that requests still under way stay fenced) and the old
- * `previous`.
+ * hello again with that epoch and a new session (so that requests still under way stay fenced). It is as
+ * if the agent had been started again: `previous` is the last session that a central confirmed, which is
+ * the forked one itself when it had been let in before, and `confirmed` goes with it.
  */
 export interface HelloFork {
   outcome: 'fork';

@@ -27,7 +27,9 @@ export class RecordReader {
     const key = this.blob();
     const value = this.blob();
     const headers: RecordHeader[] = [];
-    for (let left = reader.int32(); left > 0; left--) headers.push(this.header());
+    const headerCount = reader.int32();
+    if (headerCount < 0) throw new VarintError(`${headerCount} headers`);
+    while (headers.length < headerCount) headers.push(this.header());
     if (reader.position !== end) throw new VarintError(`record should end at ${end}`);
     return { key, value, headers, timestamp };
   }
