@@ -1,0 +1,218 @@
+import { type Hello, type HelloStream, type StreamId, streamKey } from '#shared/wire/link.ts';
+import { addRun, type EpochLine, type Lineage, lineOf, localKey, runOf } from './lineage.ts';
+import { type Place, placeOf } from './place.ts';
+
+/**
+ * Whether a buffer may go on where it says it is (DESIGN §5). What has to hold afterwards:
+ *
+ *   a record that never landed is never dropped as a duplicate, and none lands twice.
+ *
+ * A sequence names a record only within one buffer's history, and copies of a buffer (a restored
+ * backup, a cloned disk) give the same sequences to different records. Central cannot see the records
+ * of the past, but it can see relations: each run (session) names the run it continues (`previous`) and
+ * how far the records go that it inherited (`confirmed`). Two copies hold the same records exactly up
+ * to the point where they part, which is the lower of the two places where the first run that is not
+ * common to both begins (lineage.ts). So:
+ *
+ * 1. What landed under an epoch must be a prefix of one buffer's history. Its owner and the owner's
+ *    ancestors are the only runs that landed anything. A run may go on if no run that it does not
+ *    descend from landed anything since they parted, and if no more has landed than it shares.
+ * 2. Any other run forks: what it shares with the owner stays in the old epoch, where the checkpoint
+ *    judges it rightly (same sequence, same record, whoever lands it first), and all above moves to an
+ *    epoch that is its own.
+ * 3. Where the relation is not known (central was rolled back, or forgot), the run may go on if all
+ *    that landed is behind its cursors: then nothing it still holds can be taken for something else.
+ *    Otherwise all that it still holds moves: a record may then land twice, but none is lost.
+ *
+ * An answer that was lost is no special case: a run that was let in and landed nothing stands in
+ * nobody's way, and the same run may say hello again at any time, also after a copy fenced it.
+ */
+export type HelloDecision =
+  | { outcome: 'accepted'; lineage: Lineage; holes: Hole[]; changed: boolean }
+  | { outcome: 'fork'; scope: 'unconfirmed' | 'all'; keep: Kept[]; reason: string }
+  | { outcome: 'adopt-needed'; holes: Hole[]; reason: string }
+  | { outcome: 'refused'; reason: string };
+
+export type Hole = StreamId & { first: number; span: number };
+export type Kept = StreamId & { through: number };
+
+export interface HelloState {
+  epoch: string;
+  session: string;
+  adoptAllowed: boolean;
+  /** `used` of the current session is up to date. */
+  lineage: Lineage;
+  /** By `streamKey`; -1 when none. */
+  throughOf(stream: StreamId): number;
+  /** Streams of the epoch that have a checkpoint. */
+  streamsOf(epoch: string): StreamId[];
+}
+
+/** `state`: undefined when the alias never said hello. Nothing that is passed in is changed. */
+export function decideHello(state: HelloState | undefined, hello: Hello): HelloDecision {
+  const known = state ?? nobody;
+  if (
+    known.lineage.epochs.some((line) => line.epoch !== hello.epoch && runOf(line, hello.session))
+  ) {
+    // Requests of the old epoch that are still under way would pass as the new session's.
+    return { outcome: 'refused', reason: 'a new epoch needs a new session' };
+  }
+  const fork = forkNeeded(known, hello);
+  if (fork) return { outcome: 'fork', ...fork };
+  const holes = holesOf(known, hello);
+  if (holes.length > 0 && !known.adoptAllowed) {
+    return { outcome: 'adopt-needed', holes, reason: holeReason(holes, hello.alias) };
+  }
+  const lineage = withOwner(known, hello);
+  const same = known.epoch === hello.epoch && known.session === hello.session;
+  const changed = !same || lineage !== known.lineage || holes.length > 0;
+  return { outcome: 'accepted', lineage, holes, changed };
+}
+
+const nobody: HelloState = {
+  epoch: '',
+  session: '',
+  adoptAllowed: false,
+  lineage: { epochs: [] },
+  throughOf: () => -1,
+  streamsOf: () => [],
+};
+
+type Fork = Omit<Extract<HelloDecision, { outcome: 'fork' }>, 'outcome'>;
+
+function forkNeeded(state: HelloState, hello: Hello): Fork | undefined {
+  const keep = new Map<string, number>();
+  let fork: { reason: string; returns: boolean } | undefined;
+  for (const [epoch, streams] of byEpoch(hello)) {
+    const current = epoch === hello.epoch;
+    const line = lineOf(state.lineage, epoch);
+    const place = line && placeOf(line, hello);
+    if (!place) {
+      if (current && !behindCursors(state, epoch, streams)) return moveAll(unknownReason);
+      continue;
+    }
+    const reason = current
+      ? clash(state, epoch, streams, place)
+      : leftoverClash(state, streams, place);
+    if (reason === memoryReason) return moveAll(reason);
+    if (reason === undefined) continue;
+    fork = { reason, returns: place.returns };
+    for (const stream of streams) keep.set(streamKey(stream), place.shared(stream));
+  }
+  return fork && forkAbove(hello, keep, fork);
+}
+
+function byEpoch(hello: Hello): Map<string, HelloStream[]> {
+  const epochs = new Map<string, HelloStream[]>([[hello.epoch, []]]);
+  for (const stream of hello.streams) {
+    const streams = epochs.get(stream.epoch);
+    if (streams) streams.push(stream);
+    else epochs.set(stream.epoch, [stream]);
+  }
+  return epochs;
+}
+
+const moveAll = (reason: string): Fork => ({ scope: 'all', keep: [], reason });
+
+const unknownReason =
+  'central does not know the session that this buffer continues, and has records of its epoch that ' +
+  'the buffer still holds: it is a copy, or central was restored';
+const memoryReason =
+  'central has landed more than this running agent ever appended: its machine was put back in time';
+
+/** 3. above: nothing that it still holds can be taken for something else. */
+function behindCursors(state: HelloState, epoch: string, streams: readonly HelloStream[]): boolean {
+  const cursors = new Map(streams.map((stream) => [streamKey(stream), stream.cursor]));
+  return state
+    .streamsOf(epoch)
+    .every((stream) => state.throughOf(stream) <= (cursors.get(streamKey(stream)) ?? -1));
+}
+
+/** Why the run cannot go on in its epoch; undefined when it can. */
+function clash(
+  state: HelloState,
+  epoch: string,
+  streams: readonly HelloStream[],
+  place: Place,
+): string | undefined {
+  if (place.passed) return 'another copy of this buffer has gone on since the two parted';
+  const named = new Set(streams.map(streamKey));
+  const unnamed = state.streamsOf(epoch).filter((stream) => !named.has(streamKey(stream)));
+  const more =
+    unnamed.some((stream) => state.throughOf(stream) >= 0) ||
+    streams.some((stream) => state.throughOf(stream) > place.ownStart(stream));
+  if (!more) return undefined;
+  if (place.ancestor) return memoryReason;
+  return 'central has landed more than this buffer holds: it is older than what it continues';
+}
+
+/** The same for what is left of an older epoch: nothing is added there, so only what it holds counts. */
+function leftoverClash(
+  state: HelloState,
+  streams: readonly HelloStream[],
+  place: Place,
+): string | undefined {
+  const clashes = streams.some(
+    (stream) =>
+      stream.head > place.shared(stream) &&
+      (place.passed || state.throughOf(stream) > place.ownStart(stream)),
+  );
+  return clashes ? 'another copy of this buffer went on in an epoch that it left' : undefined;
+}
+
+/** 'unconfirmed' where it says the same: it needs no list. A run that was let in has nothing unconfirmed. */
+function forkAbove(
+  hello: Hello,
+  keep: ReadonlyMap<string, number>,
+  { reason, returns }: { reason: string; returns: boolean },
+): Fork {
+  const staying = hello.streams.map((stream) => ({
+    ...stream,
+    through: Math.min(stream.head, keep.get(streamKey(stream)) ?? stream.head),
+  }));
+  const plain = staying.every(
+    ({ through, head, confirmed }) => through === Math.min(head, confirmed),
+  );
+  if (plain && !returns) return { scope: 'unconfirmed', keep: [], reason };
+  const kept = staying
+    .filter(({ through, cursor }) => through > cursor)
+    .map(({ epoch, topic, partition, through }) => ({ epoch, topic, partition, through }));
+  return { scope: 'all', keep: kept, reason };
+}
+
+/** What the edge dropped because some central had it, and this one has not. */
+function holesOf(state: HelloState, hello: Hello): Hole[] {
+  return hello.streams.flatMap((stream) => {
+    const through = state.throughOf(stream);
+    if (through >= stream.cursor) return [];
+    const { epoch, topic, partition, cursor } = stream;
+    return [{ epoch, topic, partition, first: through + 1, span: cursor - through }];
+  });
+}
+
+function holeReason(holes: readonly Hole[], alias: string): string {
+  const records = holes.reduce((sum, { span }) => sum + span, 0);
+  return (
+    `another central, or this one before it was restored, took ${records} records in ` +
+    `${holes.length} streams that are not here; "tributary-central edges adopt ${alias}" declares them ` +
+    'lost here and lets the site go on'
+  );
+}
+
+/** The lineage with this run as the owner of its epoch; the same object when nothing changes. */
+function withOwner(state: HelloState, hello: Hello): Lineage {
+  const { epoch, session, previous } = hello;
+  const line = lineOf(state.lineage, epoch);
+  if (line?.owner === session) return state.lineage;
+  const place = line && placeOf(line, hello);
+  const next: EpochLine =
+    line && place
+      ? { ...line, owner: session, runs: [...line.runs] }
+      : { epoch, root: previous, owner: session, runs: [] };
+  if (!runOf(next, session)) {
+    const streams = hello.streams.filter((stream) => stream.epoch === epoch);
+    const starts = new Map(streams.map((stream) => [localKey(stream), stream.confirmed]));
+    addRun(next, session, previous === next.root ? null : previous, starts);
+  }
+  return { epochs: [...state.lineage.epochs.filter((other) => other !== line), next] };
+}

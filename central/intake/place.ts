@@ -1,0 +1,45 @@
+import type { Hello, HelloStream } from '#shared/wire/link.ts';
+import { type EpochLine, localKey, pathTo, runOf, startOf } from './lineage.ts';
+
+/**
+ * Where a run stands in an epoch's line. Its path from the root and the owner's are the same up to
+ * some run; there the two part (unless one goes on from the other).
+ */
+export interface Place {
+  /** The run is known: it comes back. Otherwise what it continues is known. */
+  returns: boolean;
+  /** It comes back, and the owner is it or goes on from it. */
+  ancestor: boolean;
+  /** A run of the owner's path behind the parting landed something. */
+  passed: boolean;
+  /** Highest sequence of the stream that the run has from before the parting. */
+  ownStart(stream: HelloStream): number;
+  /** Highest sequence of the stream that both the run and the owner have from before the parting. */
+  shared(stream: HelloStream): number;
+}
+
+/** undefined when neither the run nor what it continues is known. */
+export function placeOf(line: EpochLine, hello: Hello): Place | undefined {
+  const returns = runOf(line, hello.session) !== undefined;
+  const at = returns ? hello.session : hello.previous;
+  const path = pathTo(line, at);
+  if (path.length === 0 && at !== line.root) return undefined;
+  const ownerPath = pathTo(line, line.owner);
+  let common = 0;
+  while (common < path.length && path[common] === ownerPath[common]) common += 1;
+  const others = ownerPath.slice(common);
+  const own = common < path.length ? path.slice(0, common + 1) : undefined;
+  const theirs = others.length > 0 ? ownerPath.slice(0, common + 1) : undefined;
+  const ownStart = (stream: HelloStream): number => {
+    if (own) return startOf(own, localKey(stream));
+    return returns ? stream.head : stream.confirmed;
+  };
+  return {
+    returns,
+    ancestor: returns && !own,
+    passed: others.some(({ used }) => used),
+    ownStart,
+    shared: (stream) =>
+      Math.min(ownStart(stream), theirs ? startOf(theirs, localKey(stream)) : stream.head),
+  };
+}
