@@ -110,7 +110,8 @@ function templateProblem(template: string, wildcards: number): string | undefine
     if (name === 'topic') continue;
     if (!/^[1-9]\d*$/.test(name)) return `has ${whole}; known are {topic}, {1}, {2} and so on`;
     if (Number(name) > wildcards) {
-      return `names ${whole}, but the filter has ${wildcards} wildcard${wildcards === 1 ? '' : 's'}`;
+      const has = wildcards === 1 ? '1 wildcard' : `${wildcards} wildcards`;
+      return `names ${whole}, but the filter has ${has}`;
     }
   }
   if (/[{}]/.test(template.replace(placeholder, ''))) return 'has a brace without its partner';
