@@ -67,7 +67,7 @@ export class Retention {
   /** One bounded step; false when there is nothing to do for now. */
   step(time: number): boolean {
     const now = Math.round(time);
-    if (this.#usedPages() > this.#pagesMax - this.#pagesFree && this.#drop(() => true)) return true;
+    if (this.#dropToFit(this.#pagesFree)) return true;
     this.#stampAhead(now);
     if (this.#drop((row) => row.landedAt < now - this.#retentionMs)) return true;
     return this.#shrink();
@@ -76,7 +76,13 @@ export class Retention {
   /** Drops what is oldest until `bytes` fit under the cap, or nothing is left to drop. */
   makeRoom(bytes: number): void {
     const pages = Math.ceil(bytes / this.#pageBytes) + 64;
-    while (this.#usedPages() + pages > this.#pagesMax && this.#drop(() => true));
+    while (this.#dropToFit(pages));
+  }
+
+  /** One step towards `pages` unused ones; false when they are there, or nothing is left to drop. */
+  #dropToFit(pages: number): boolean {
+    const missing = this.#usedPages() + pages - this.#pagesMax;
+    return missing > 0 && this.#drop(() => true, missing * this.#pageBytes);
   }
 
   /** Landed while the clock was far ahead: counts from now, or it would hold back all behind it. */
@@ -86,13 +92,13 @@ export class Retention {
   }
 
   /** Drops the oldest rows as long as `goes` says so, up to a step's bounds; false when none went. */
-  #drop(goes: (row: OldestRow) => boolean): boolean {
+  #drop(goes: (row: OldestRow) => boolean, bytesWanted = bytesPerStep): boolean {
     const first = this.#sql.oldest.get(1);
     if (!first || !goes(first)) return false;
     this.#database.transaction(() => {
       let bytes = 0;
       for (const row of this.#sql.oldest.all(rowsPerStep)) {
-        if (bytes >= bytesPerStep || !goes(row)) break;
+        if (bytes >= Math.min(bytesWanted, bytesPerStep) || !goes(row)) break;
         this.#sql.dropRow.run(row.logId);
         this.#sql.moveStart.run(row.end, row.partitionId);
         if (this.#sql.isUsed.get(row.batchId)) continue;

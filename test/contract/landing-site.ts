@@ -94,6 +94,11 @@ export class Site {
     };
   }
 
+  /** The next segment or loss of the stream begins at `sequence`. */
+  skipTo(topic: string, sequence: number, partition = 0): void {
+    this.#next.set(`${this.epoch}/${topic}/${partition}`, sequence);
+  }
+
   heartbeat(number: number): Heartbeat {
     return {
       version: 1,
