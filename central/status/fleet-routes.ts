@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { Route, StatusParts } from './app.ts';
-import { notFound } from './errors.ts';
+import { ApiError, notFound } from './errors.ts';
 import { edgeJson, flowJson, streamJson, time } from './json.ts';
 import { aliasOf, query } from './parameters.ts';
 import type { FleetAdmin } from './status.ts';
@@ -50,11 +50,22 @@ function actionRoute(parts: StatusParts, action: (typeof actions)[number]): Rout
     post: async (c) => {
       query(c.req.url, []);
       const { alias } = known(parts, c);
-      await parts.fleet[action](alias);
+      await perform(parts.fleet, action, alias);
       parts.log.info({ alias, action }, 'site changed by hand');
       return c.json({ alias, action, done: true });
     },
   };
+}
+
+/** A RangeError is the fleet's way to say that this cannot be done to the site as it stands. */
+async function perform(fleet: FleetAdmin, action: (typeof actions)[number], alias: string) {
+  try {
+    await fleet[action](alias);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const hint = `/api/v1/edges/${alias} shows how it stands`;
+    throw new ApiError(409, 'not-possible', error.message, hint);
+  }
 }
 
 function known({ fleet }: StatusParts, c: Context) {

@@ -5,18 +5,11 @@ import {
   oneSample,
   processFamilies,
 } from '#shared/std/metrics.ts';
-import type { EdgeStateName, EdgeView, FlowView } from '../fleet/views.ts';
+import type { EdgeView, FlowView } from '../fleet/views.ts';
 import type { Route, StatusParts } from './app.ts';
+import { edgeStates } from './words.ts';
 
 /** Prometheus text, `tributary_central_…`. What is not known has no line: never a 0, never NaN. */
-
-const states: readonly EdgeStateName[] = [
-  'live',
-  'catching-up',
-  'stalled',
-  'offline',
-  'never-seen',
-];
 
 export function metricsRoute(parts: StatusParts): Route {
   const metrics = new Metrics();
@@ -57,7 +50,7 @@ function edgeFamilies(edges: readonly EdgeView[]): MetricFamily[] {
       'edge_state',
       '1 for the state that the site is in, 0 for the others.',
       edges.flatMap(({ alias, state }) =>
-        states.map((s) => ({ labels: { edge: alias, state: s }, value: s === state ? 1 : 0 })),
+        edgeStates.map((s) => ({ labels: { edge: alias, state: s }, value: s === state ? 1 : 0 })),
       ),
     ),
     gauge(

@@ -1,3 +1,4 @@
+import { edgeStates } from '../words.ts';
 import {
   alias,
   failures,
@@ -17,7 +18,7 @@ import {
 } from './schema.ts';
 
 export const edgeState = oneOf(
-  ['live', 'catching-up', 'stalled', 'offline', 'never-seen'],
+  edgeStates,
   'offline: no heartbeat for 15 s; stalled: a backlog that has not moved for 30 s.',
 );
 
@@ -121,6 +122,7 @@ const action = (name: string, summary: string) => ({
       ...failures.badParameter,
       '403': json('A page of another site asked.', ref('Error')),
       ...failures.notFound,
+      '409': json('Not in its present state; the message says why.', ref('Error')),
       '413': json('The body is too large.', ref('Error')),
       '415': json('Content-Type is not application/json.', ref('Error')),
       ...failures.landing,

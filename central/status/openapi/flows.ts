@@ -1,3 +1,4 @@
+import { eventTypes } from '../words.ts';
 import { edgeState } from './edges.ts';
 import {
   alias,
@@ -44,10 +45,7 @@ export const flowSchemas: { [name: string]: Schema } = {
     {
       id: whole('Counts up within a run of central.'),
       at: time('When it happened.'),
-      type: oneOf(
-        ['edge-state', 'hello', 'fork', 'adopt-needed', 'refused', 'loss', 'flow'],
-        'What happened; also the name of the event.',
-      ),
+      type: oneOf(eventTypes, 'What happened; also the name of the event.'),
       alias: text('The site; empty when it concerns none.'),
       message: text('One sentence for a person.'),
     },

@@ -1,3 +1,4 @@
+import { lossReasons } from '#shared/wire/loss.ts';
 import {
   alias,
   failures,
@@ -53,18 +54,7 @@ const loss = object(
     bytes: whole('Payload bytes.'),
     from: orNull(time('When the oldest was accepted, by the clock of the site.')),
     to: orNull(time('When the newest was accepted, by the clock of the site.')),
-    reason: oneOf(
-      [
-        'evicted',
-        'too-large',
-        'bad-record',
-        'refused',
-        'corrupt',
-        'source-gap',
-        'central-rollback',
-      ],
-      'Why.',
-    ),
+    reason: oneOf(lossReasons, 'Why.'),
     detail: text('For a person.'),
     landedAt: time('When central took the declaration.'),
   },
