@@ -18,6 +18,8 @@ export class FakeBuffer implements SourceContext {
   /** Asked for and not answered yet; how many at most at once. */
   outstanding = 0;
   outstandingMost = 0;
+  /** Records in them. */
+  offered = 0;
   /** Rejects deliveries for which it answers an error. */
   rejects: (delivery: Delivery) => Error | undefined = () => undefined;
   #gate: Promise<void> | undefined;
@@ -40,6 +42,7 @@ export class FakeBuffer implements SourceContext {
   async deliver(delivery: Delivery): Promise<Delivered> {
     this.attempts += 1;
     this.outstanding += 1;
+    this.offered += delivery.records.length;
     this.outstandingMost = Math.max(this.outstandingMost, this.outstanding);
     this.#look();
     try {
@@ -49,6 +52,7 @@ export class FakeBuffer implements SourceContext {
       return this.#commit(delivery);
     } finally {
       this.outstanding -= 1;
+      this.offered -= delivery.records.length;
       this.#look();
     }
   }
