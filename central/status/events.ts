@@ -80,7 +80,7 @@ export class FleetEvents {
     const [, run, number] = /^([0-9a-z]+)-(\d{1,15})$/.exec(lastEventId) ?? [];
     const after = run === this.#run ? Number(number) : -1;
     const missed = this.#fleet.events(Math.max(0, after));
-    const gone = after < 0 || (missed[0]?.id ?? this.#lastId + 1) > after + 1;
+    const gone = (missed[0]?.id ?? this.#lastId + 1) > after + 1;
     if (gone) client.send(this.#message('reset', { reason: 'earlier events are no longer known' }));
     for (const event of missed) client.send(this.#event(event));
   }

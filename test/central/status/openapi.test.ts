@@ -1,8 +1,7 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import type { Landing } from '#central/landing/landing.ts';
-import { openapiDocument } from '#central/status/openapi/openapi.ts';
 import type { LossRecord } from '#shared/wire/link.ts';
+import { ajv, complaints, document, type Operation, operation } from './contract.ts';
 import {
   edgeView,
   epochMs,
@@ -15,34 +14,6 @@ import {
 } from './fakes.ts';
 
 /** The description is checked against what is really answered, path by path, both ways. */
-
-const document = openapiDocument('0.1.0');
-const ajv = new Ajv2020({
-  strict: true,
-  strictRequired: false,
-  allErrors: true,
-  allowUnionTypes: true,
-});
-ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-ajv.addVocabulary(['components']);
-
-interface Operation {
-  operationId: string;
-  parameters?: { name: string; in: string }[];
-  responses: { [status: string]: { content: { [type: string]: { schema: object } } } };
-}
-
-const operation = (method: string, path: string) =>
-  (document.paths[path] as { [method: string]: Operation } | undefined)?.[method];
-
-function complaints(method: string, path: string, status: number, body: unknown): string[] {
-  const described = operation(method, path)?.responses[status];
-  if (described === undefined) return [`${status} is not described`];
-  const schema = described.content['application/json']?.schema;
-  const validate = ajv.compile({ ...schema, components: document.components });
-  validate(body);
-  return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
-}
 
 const id = 'a'.repeat(32);
 const stream = { alias: 'factory-a', epoch: id, topic: 'x', partition: 0 };
