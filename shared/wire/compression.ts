@@ -6,7 +6,7 @@ import { snappyCompress, snappyDecompress } from './snappy.ts';
 export interface Codec {
   compress(data: Uint8Array, level?: number): Uint8Array;
   /**
-   * All of `data`, which must be consumed to its last byte, into at most `maxBytes`.
+   * All of `data`, which must be consumed to its last byte, into at most `maxBytes` (1 at least).
    * Throws where it is damaged or would become larger.
    */
   decompress(data: Uint8Array, maxBytes: number): Uint8Array;

@@ -23,6 +23,7 @@ const xerialHeaderBytes = 16;
 export function snappyDecompress(data: Uint8Array, maxBytes: number): Uint8Array {
   if (Buffer.compare(data.subarray(0, 8), xerialMagic) !== 0) return inflateRaw(data, maxBytes);
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
+  if (bytes.length < xerialHeaderBytes) throw new RangeError('xerial header is cut off');
   const parts: Uint8Array[] = [];
   let left = maxBytes;
   for (let at = xerialHeaderBytes; at < bytes.length; ) {
