@@ -155,7 +155,10 @@ function writeSegment(frame: SegmentFrame, head: Buffer, start: number): void {
 }
 
 /** Every frame of `body`; batches are views of it. Throws a FrameError and nothing else. */
-export function decodeFrames(body: Uint8Array): Frame[] {
+export const decodeFrames = (body: Uint8Array): Frame[] => [...readFrames(body)];
+
+/** The same one by one, so that the caller can let others have a turn in between. */
+export function* readFrames(body: Uint8Array): Generator<Frame> {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   if (bytes.length > limits.requestBytes) {
     throw new FrameError(
@@ -163,18 +166,21 @@ export function decodeFrames(body: Uint8Array): Frame[] {
       `body has ${bytes.length} bytes; limit ${limits.requestBytes}`,
     );
   }
-  const frames: Frame[] = [];
   let offset = 0;
-  while (offset < bytes.length) {
-    try {
-      const frame = bytes.subarray(offset, offset + frameLength(bytes.subarray(offset)));
-      frames.push(decodeFrame(frame));
-      offset += frame.length;
-    } catch (error) {
-      throw error instanceof FrameError ? error.at(frames.length, offset) : error;
-    }
+  for (let index = 0; offset < bytes.length; index++) {
+    const { frame, length } = frameAt(bytes.subarray(offset), index, offset);
+    offset += length;
+    yield frame;
   }
-  return frames;
+}
+
+function frameAt(bytes: Buffer, index: number, offset: number): { frame: Frame; length: number } {
+  try {
+    const length = frameLength(bytes);
+    return { frame: decodeFrame(bytes.subarray(0, length)), length };
+  } catch (error) {
+    throw error instanceof FrameError ? error.at(index, offset) : error;
+  }
 }
 
 function frameLength(bytes: Buffer): number {
