@@ -83,8 +83,9 @@ export class Heartbeats {
     }
     const report = await buffer.report(this.#reported, limits.heartbeatStreams);
     const heartbeat = await this.#compose(open, report);
-    await client.heartbeat(heartbeat, requestTimeoutMs, signal);
+    // One that was not answered may have arrived: what is said next is a newer one.
     this.#number += 1;
+    await client.heartbeat(heartbeat, requestTimeoutMs, signal);
     this.#reported = report.version;
     uplink.answered();
     return report.more;
