@@ -6,8 +6,8 @@ import type { HostTree } from './host-tree.ts';
  * gone hangs for ever.
  */
 const onDisk: ReadonlySet<string> = new Set(
-  'ext2 ext3 ext4 xfs btrfs bcachefs zfs f2fs nilfs2 jfs vfat exfat ntfs3 fuseblk ubifs jffs2'.split(
-    ' ',
+  words(
+    'ext2 ext3 ext4 xfs btrfs bcachefs zfs f2fs nilfs2 jfs vfat exfat ntfs3 fuseblk ubifs jffs2',
   ),
 );
 

@@ -2,8 +2,8 @@ import { type CounterRates, type Reading, rounded, words } from './host-reading.
 import type { HostTree } from './host-tree.ts';
 
 /**
- * Keys `network:<interface>`. Left out: loopback, the host ends of containers' cables (they come and
- * go by the hundred), and interfaces that never moved a byte.
+ * Keys `network:<interface>`. Left out: loopback, the host ends of containers' cables (they come
+ * and go by the hundred), and interfaces that never moved a byte.
  */
 export async function readNetwork(
   tree: HostTree,

@@ -2,8 +2,8 @@ import { type Reading, rounded } from './host-reading.ts';
 import type { HostTree } from './host-tree.ts';
 
 /**
- * Keys `pressure:cpu`, `pressure:io`, `pressure:memory`: share of the time in which some, or all (full),
- * tasks waited for it (the kernel's psi.rst).
+ * Keys `pressure:cpu`, `pressure:io`, `pressure:memory`: share of the time in which some, or all
+ * (full), tasks waited for it (the kernel's psi.rst).
  */
 export async function readPressure(tree: HostTree): Promise<Reading[]> {
   const found = await Promise.all(

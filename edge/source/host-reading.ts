@@ -1,6 +1,8 @@
 /** One look at one thing. Base units, named at the end of each field's name. */
 export interface Reading {
-  /** The record's key: the kind, and which one where there are several: `disk:/`, `network:eth0`. */
+  /**
+   * The record's key: the kind, and which one where there are several: `disk:/`, `network:eth0`.
+   */
   key: string;
   kind: string;
   fields: { readonly [name: string]: string | number };
@@ -20,9 +22,9 @@ export class CounterRates {
   }
 
   /**
-   * How far each counter went since the previous round, and the seconds between; undefined without a
-   * previous one. A counter that went back (a card pulled and plugged in) has no difference to tell:
-   * then all are undefined too, unless `mayGoBack`, where it counts as 0.
+   * How far each counter went since the previous round, and the seconds between; undefined
+   * without a previous one. A counter that went back (a card pulled and plugged in) has no
+   * difference to tell: then all are undefined too, unless `mayGoBack`, where it counts as 0.
    */
   since(
     key: string,

@@ -3,7 +3,8 @@ import type { HostTree } from './host-tree.ts';
 
 /**
  * Keys `temperature:<sensor>`, from thermal zones (`x86_pkg_temp`) and hardware monitors
- * (`coretemp Core 0`). Sensors of the same name are told apart by `#2`, `#3`, in the kernel's order.
+ * (`coretemp Core 0`). Sensors of the same name are told apart by `#2`, `#3`, in the kernel's
+ * order.
  */
 export async function readTemperatures(tree: HostTree): Promise<Reading[]> {
   const found = [...(await thermalZones(tree)), ...(await hardwareMonitors(tree))];
@@ -61,7 +62,10 @@ async function readChip(tree: HostTree, path: string): Promise<Temperature[]> {
   return found.flat();
 }
 
-/** Thousandths of a degree Celsius. What no sensor measures (a disconnected one says -128 or so) is left out. */
+/**
+ * Thousandths of a degree Celsius. What no sensor measures (a disconnected one says -128 or so)
+ * is left out.
+ */
 async function readSensor(tree: HostTree, path: string, sensor: string): Promise<Temperature[]> {
   const text = await tree.text(path);
   const celsius = Number(text) / 1000;

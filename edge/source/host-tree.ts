@@ -2,8 +2,9 @@ import { readdir, readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * Where the kernel's files are read: `/`, or a recorded tree in tests. A file that is missing, hidden
- * (ProcSubset=pid, a container) or fails to read (a sensor that is off) is undefined, never an error.
+ * Where the kernel's files are read: `/`, or a recorded tree in tests. A file that is missing,
+ * hidden (ProcSubset=pid, a container) or fails to read (a sensor that is off) is undefined,
+ * never an error.
  */
 export interface HostTree {
   /** `path` without a slash in front: `proc/stat`. White space around the text is cut. */

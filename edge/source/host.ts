@@ -12,8 +12,8 @@ import { type HostTree, openHostTree } from './host-tree.ts';
 import type { Source, SourceContext } from './source.ts';
 
 /**
- * The gateway's own vitals: one JSON record for each thing looked at, all of a moment in one delivery,
- * the first at once. Rates need two looks, so the first reading has none.
+ * The gateway's own vitals: one JSON record for each thing looked at, all of a moment in one
+ * delivery, the first at once. Rates need two looks, so the first reading has none.
  */
 export function openHostSource(
   settings: HostSettings,
@@ -23,7 +23,10 @@ export function openHostSource(
   return new HostSource(settings, context, deps.clock, deps.tree ?? openHostTree('/'));
 }
 
-/** Vitals are samples: an agent that stops does not wait longer for a full buffer to take one more. */
+/**
+ * Vitals are samples: an agent that stops does not wait longer for a full buffer to take one
+ * more.
+ */
 const stopWaitMs = 2_000;
 
 class HostSource implements Source {

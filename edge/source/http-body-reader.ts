@@ -22,7 +22,10 @@ export class MemoryBudget {
   }
 }
 
-/** One request's share. Counted as bytes arrive, so that announcing many and sending none costs nothing. */
+/**
+ * One request's share. Counted as bytes arrive, so that announcing many and sending none costs
+ * nothing.
+ */
 export class MemoryLease {
   readonly #take: (bytes: number, mine: number) => boolean;
   #mine = 0;

@@ -18,7 +18,10 @@ const ndjsonTypes: ReadonlySet<string> = new Set([
   'application/x-jsonlines',
 ]);
 
-/** A request body → its records, at least one, all or none. Which form it has, the content type says. */
+/**
+ * A request body → its records, at least one, all or none. Which form it has, the content type
+ * says.
+ */
 export function parseBody(
   body: Buffer,
   contentType: string | undefined,
@@ -54,7 +57,7 @@ function rawRecord(
   if (body.length === 0) {
     throw badField(
       'the body is empty',
-      'an empty value or a tombstone has to be meant: send {"value": ""} or {"value": null} as JSON',
+      'an empty value or a tombstone has to be meant: as JSON, {"value": ""} or {"value": null}',
     );
   }
   const headers: RecordHeader[] = contentType ? [['content-type', Buffer.from(contentType)]] : [];

@@ -44,7 +44,7 @@ export function requireLoopback(request: Request, remoteAddress: string | undefi
   if (name === undefined || !isLoopback(name)) {
     // A stranger's name that resolves to 127.0.0.1 makes a browser send its pages' requests to us.
     throw new HttpProblem(
-      403,
+      421,
       'wrong-host',
       `Host ${quoted(host)} is not a name of this machine for itself`,
       'records from other machines belong to a source of type "http", see its settings',

@@ -18,15 +18,17 @@ export interface JsonChild {
   value: Buffer;
 }
 
-/** The array or object does not end where it should; its parts are checked by whoever parses them. */
+/**
+ * The array or object does not end where it should; its parts are checked by whoever parses them.
+ */
 export class JsonShapeError extends Error {
   override name = 'JsonShapeError';
 }
 
 /**
- * The elements of an array or the members of an object, one after the other. `json` is trimmed and
- * begins with `[` or `{`. Only the outermost level is looked at: the text as a whole is JSON exactly
- * when every name and every value given here is.
+ * The elements of an array or the members of an object, one after the other. `json` is trimmed
+ * and begins with `[` or `{`. Only the outermost level is looked at: the text as a whole is JSON
+ * exactly when every name and every value given here is.
  */
 export function* jsonChildren(json: Buffer): Generator<JsonChild> {
   const close = json[0] === openBracket ? closeBracket : closeBrace;

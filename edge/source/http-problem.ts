@@ -1,7 +1,9 @@
 import type { ErrorBody } from '#shared/wire/link.ts';
 import { DeliverError } from './source.ts';
 
-/** A request that is not answered with 200: what was wrong and what to do, as the sender sees it. */
+/**
+ * A request that is not answered with 200: what was wrong and what to do, as the sender sees it.
+ */
 export class HttpProblem extends Error {
   override name = 'HttpProblem';
   readonly status: number;

@@ -108,7 +108,10 @@ function bytesOf(
   return typeof plain === 'string' ? textOf(plain, `${at}.${name}`) : memberBytes(json, name);
 }
 
-/** The text of a member as it was sent. Of two with the same name the last counts, as in JSON.parse. */
+/**
+ * The text of a member as it was sent. Of two with the same name the last counts, as in
+ * JSON.parse.
+ */
 function memberBytes(json: Buffer, name: string): Buffer {
   let found: Buffer | undefined;
   for (const child of jsonChildren(trimJson(json))) {

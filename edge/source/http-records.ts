@@ -28,8 +28,8 @@ export interface RecordsRouteOptions {
 }
 
 /**
- * `POST /v1/records/{topic}` → 200 `{"accepted": n}` once the records are durable: all of a request or
- * none. Used by the `http` source and by the agent's own listener, for `send`.
+ * `POST /v1/records/{topic}` → 200 `{"accepted": n}` once the records are durable: all of a
+ * request or none. Used by the `http` source and by the agent's own listener, for `send`.
  */
 export function recordsRoute(context: SourceContext, options: RecordsRouteOptions): Hono<HttpEnv> {
   const intake = new RecordsIntake(context, options);

@@ -3,8 +3,9 @@ import { HttpProblem, quoted } from './http-problem.ts';
 const iso = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})$/i;
 
 /**
- * Milliseconds since the Unix epoch, from a number, its digits, or ISO 8601 with a time zone (without one
- * it would mean another moment on every gateway). `at` names the field for the error message.
+ * Milliseconds since the Unix epoch, from a number, its digits, or ISO 8601 with a time zone
+ * (without one it would mean another moment on every gateway). `at` names the field for the error
+ * message.
  */
 export function parseTimestamp(value: unknown, at: string): number {
   const ms = read(value);

@@ -1,6 +1,6 @@
 /**
- * Whether a name is matched by one of `patterns`, as a whole: `*` stands for any characters, `?` for
- * one, everything else for itself.
+ * Whether a name is matched by one of `patterns`, as a whole: `*` stands for any characters, `?`
+ * for one, everything else for itself.
  */
 export const globMatcher =
   (patterns: readonly string[]) =>

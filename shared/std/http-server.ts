@@ -4,16 +4,23 @@ import { systemClock } from './clock.ts';
 import { parseListen, urlHost } from './listen-address.ts';
 
 /**
- * A plain HTTP/1.1 listener with the edges that every room needs: a taken port is an error that names
- * the setting, slow senders are cut off, and closing finishes what is in flight before a deadline.
+ * A plain HTTP/1.1 listener with the edges that every room needs: a taken port is an error that
+ * names the setting, slow senders are cut off, and closing finishes what is in flight before a
+ * deadline.
  */
 export interface HttpServer {
   /** The address bound, never a name: `127.0.0.1`, `::`. */
   address: string;
   port: number;
-  /** For a person or a client on this machine: `http://127.0.0.1:8081`, without a slash at the end. */
+  /**
+   * For a person or a client on this machine: `http://127.0.0.1:8081`, without a slash at the
+   * end.
+   */
   url: string;
-  /** Takes no new connection, lets requests finish, and cuts them off after `deadlineMs`. Idempotent. */
+  /**
+   * Takes no new connection, lets requests finish, and cuts them off after `deadlineMs`.
+   * Idempotent.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -23,7 +30,9 @@ export interface HttpServerOptions {
   /** Name of the setting that `listen` came from, for error messages: `status.listen`. */
   setting: string;
   listener: (request: IncomingMessage, response: ServerResponse) => void;
-  /** A request has to arrive whole, body included, within this time (408 otherwise). Default 60 s. */
+  /**
+   * A request has to arrive whole, body included, within this time (408 otherwise). Default 60 s.
+   */
   requestTimeoutMs?: number;
   /** Its headers within this time. Default 10 s, never more than `requestTimeoutMs`. */
   headersTimeoutMs?: number;
@@ -85,8 +94,9 @@ function bind(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const message = `${options.setting} = "${options.listen}": ${bindAdvice(error, options.setting)}`;
-      reject(new ListenError(options.setting, message, { cause: error }));
+      const { setting, listen } = options;
+      const message = `${setting} = "${listen}": ${bindAdvice(error, setting)}`;
+      reject(new ListenError(setting, message, { cause: error }));
     });
     server.listen(target, resolve);
   });
@@ -95,7 +105,10 @@ function bind(
 function bindAdvice(error: NodeJS.ErrnoException, setting: string): string {
   switch (error.code) {
     case 'EADDRINUSE':
-      return `another program listens there already; stop it, or give ${setting} a free port (0 picks one)`;
+      return (
+        'another program listens there already; ' +
+        `stop it, or give ${setting} a free port (0 picks one)`
+      );
     case 'EACCES':
       return `not allowed to listen there; ports below 1024 need a privilege, choose a higher one`;
     case 'EADDRNOTAVAIL':
@@ -115,7 +128,7 @@ async function closeServer(
 ): Promise<void> {
   const deadline = new AbortController();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // A client that keeps its connection alive would hold the server open: say that this was the last.
+  // A client that keeps its connection alive would hold the server open: this was its last.
   for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false;
   server.closeIdleConnections();
   const late = systemClock.sleep(deadlineMs, deadline.signal).then(

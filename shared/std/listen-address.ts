@@ -27,7 +27,10 @@ export function parseListen(listen: string, setting = 'listen'): ListenAddress {
   return { host, port: Number(port) };
 }
 
-/** Takes `host`, `host:port`, `[v6]` and `[v6]:port` apart, brackets off; a Host header is like this too. */
+/**
+ * Takes `host`, `host:port`, `[v6]` and `[v6]:port` apart, brackets off; a Host header is like
+ * this too.
+ */
 export function splitHostPort(text: string): { host: string; port?: string } | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]/\s@]+))(?::([^:]*))?$/.exec(text);
   if (match === null) return undefined;
@@ -40,7 +43,10 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether `host` (an address or `localhost`, brackets allowed, no port) never leaves this machine. */
+/**
+ * Whether `host` (an address or `localhost`, brackets allowed, no port) never leaves this
+ * machine.
+ */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (bare === 'localhost') return true;
@@ -48,7 +54,10 @@ export function isLoopback(host: string): boolean {
   return family !== 0 && loopback.check(bare, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** The address as a URL on this machine has it: "any" addresses become loopback, IPv6 gets brackets. */
+/**
+ * The address as a URL on this machine has it: "any" addresses become loopback, IPv6 gets
+ * brackets.
+ */
 export function urlHost(address: string): string {
   if (address === '0.0.0.0') return '127.0.0.1';
   if (address === '::') return '[::1]';

@@ -5,7 +5,9 @@ import { Counter, Gauge, Histogram, prometheusContentType, Registry } from '@pro
  * a list of families read at that moment; what happens between scrapes goes into a histogram.
  */
 export interface MetricFamily {
-  /** Base units, plural: `…_bytes`, `…_seconds`, `…_timestamp_seconds`; counters end in `_total`. */
+  /**
+   * Base units, plural: `…_bytes`, `…_seconds`, `…_timestamp_seconds`; counters end in `_total`.
+   */
   name: string;
   help: string;
   type: 'counter' | 'gauge';
@@ -63,8 +65,9 @@ function register(registry: Registry, { name, help, type, samples }: MetricFamil
 }
 
 /**
- * The process itself, under the names that every Prometheus client uses. The vendor's own default set
- * has 200 lines, two samplers that run all the time and impossible values before their first sample.
+ * The process itself, under the names that every Prometheus client uses. The vendor's own default
+ * set has 200 lines, two samplers that run all the time and impossible values before their first
+ * sample.
  */
 export function processFamilies(): MetricFamily[] {
   const { user, system } = process.cpuUsage();

@@ -227,7 +227,7 @@ test("on the agent's own listener, only this machine under its own name is heard
   const { app, post } = open({ loopbackOnly: true });
   for (const host of ['evil.example', 'evil.example:8081', '192.168.0.5:8081', '127.0.0.1.evil.io'])
     expect(await post('/v1/records/t', 'x', { host }), host).toMatchObject({
-      status: 403,
+      status: 421,
       body: { error: { code: 'wrong-host' } },
     });
   for (const host of ['localhost:8081', '127.0.0.1:8081', '[::1]:8081'])
