@@ -77,13 +77,13 @@ export class FrameError extends Error {
  * A request body is frames back to back. Big-endian; `u64` is a safe integer.
  *
  *   frame   := magic u32 'TRBF' · version u8 (1) · kind u8 (1 segment, 2 loss) · zero u16
- *              · length u32 (the whole frame) · crc u32 (CRC-32C of all else: bytes 0 to 11 and 16 to the end)
+ *              · length u32 (the whole frame) · crc u32 (CRC-32C of bytes 0 to 11 and 16 to the end)
  *              · epoch 16 bytes · partition u32 · partitionCount u32 · topicLength u8 · topic
  *              · (segment | loss)
- *   segment := first u64 · count u32 · acceptedFrom u64 · acceptedTo u64 · provenance u8 (0 index,
- *              1 headers) · runCount u16 · run{runCount} · batch (RecordBatch v2, to the end)
+ *   segment := first u64 · count u32 · acceptedFrom u64 · acceptedTo u64 · provenance u8 (0 index, 1 headers)
+ *              · runCount u16 · run{runCount} · batch (RecordBatch v2, to the end)
  *   run     := sourceOffset u64 · count u32 · incarnation 16 bytes
- *   loss    := JSON of a Loss, UTF-8, to the end
+ *   loss    := JSON, UTF-8, to the end
  *
  * The runs of a segment follow each other from `first` and add up to `count`, so that a run's
  * sequence need not be written.
