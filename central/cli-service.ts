@@ -1,5 +1,6 @@
 import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, CommandError } from '#shared/std/command-line.ts';
+import { askHttp } from '#shared/std/http-request.ts';
 import { openLog } from '#shared/std/log.ts';
 import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
 import { runService } from '#shared/std/service.ts';
@@ -81,6 +82,6 @@ function reload(load: () => CentralConfig, log: ReturnType<typeof openLog>): voi
 const proofMs = 10_000;
 
 async function proveHealth(statusUrl: string): Promise<void> {
-  const answer = await fetch(`${statusUrl}/healthz`, { signal: AbortSignal.timeout(proofMs) });
-  if (!answer.ok) throw new CommandError(`/healthz answers ${answer.status}`);
+  const { status } = await askHttp(`${statusUrl}/healthz`, { timeoutMs: proofMs });
+  if (status !== 200) throw new CommandError(`/healthz answers ${status}`);
 }

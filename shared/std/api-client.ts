@@ -1,4 +1,5 @@
 import { CommandError } from './command-line.ts';
+import { askHttp, NoAnswer } from './http-request.ts';
 
 /** A running program's HTTP API on this machine, as its own commands use it. */
 export interface ApiClient {
@@ -12,11 +13,10 @@ const patienceMs = 10_000;
 /** `advice` follows when nobody answers: how to start the program, how to name another address. */
 export function openApiClient(url: string, advice: string): ApiClient {
   const ask = async (method: 'GET' | 'POST', path: string): Promise<unknown> => {
-    const response = await fetchOrExplain(`${url}${path}`, method, advice);
-    const body = await response.text();
-    if (!response.ok) throw new CommandError(refusal(response.status, body));
+    const { status, text } = await askOrExplain(`${url}${path}`, method, advice);
+    if (status < 200 || status > 299) throw new CommandError(refusal(status, text));
     try {
-      return JSON.parse(body);
+      return JSON.parse(text);
     } catch {
       throw new CommandError(`${url}${path} does not answer JSON: is it the right program?`);
     }
@@ -24,23 +24,14 @@ export function openApiClient(url: string, advice: string): ApiClient {
   return { url, get: (path) => ask('GET', path), post: (path) => ask('POST', path) };
 }
 
-async function fetchOrExplain(url: string, method: string, advice: string): Promise<Response> {
+async function askOrExplain(url: string, method: 'GET' | 'POST', advice: string) {
+  const change = { headers: { 'content-type': 'application/json' }, body: '{}' };
   try {
-    return await fetch(url, {
-      method,
-      signal: AbortSignal.timeout(patienceMs),
-      ...(method === 'POST' && { headers: { 'content-type': 'application/json' }, body: '{}' }),
-    });
+    return await askHttp(url, { method, timeoutMs: patienceMs, ...(method === 'POST' && change) });
   } catch (error) {
-    throw new CommandError(`${url} does not answer (${reasonOf(error)}); ${advice}`);
+    if (!(error instanceof NoAnswer)) throw error;
+    throw new CommandError(`${error.message}; ${advice}`);
   }
-}
-
-/** Why a fetch failed, in a few words. */
-export function reasonOf(error: unknown): string {
-  const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
-  if (name === 'TimeoutError') return `nothing within ${patienceMs / 1000} s`;
-  return cause?.code ?? cause?.message ?? message;
 }
 
 /** The words of an error body (link.ts, ErrorBody), or whatever came instead. */

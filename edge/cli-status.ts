@@ -1,0 +1,165 @@
+import { openApiClient } from '#shared/std/api-client.ts';
+import type { CommandIo } from '#shared/std/command-io.ts';
+import type { Command, CommandArgs } from '#shared/std/command-line.ts';
+import { printable, showBytes, showCount, showSeconds, textTable } from '#shared/std/text-table.ts';
+import { agentUrl, askOptions, startAdvice } from './cli-edge.ts';
+
+/** What the agent answers at /api/v1/status, as far as it is shown. */
+export interface AgentStatus {
+  alias: string;
+  version: string;
+  uptimeSeconds: number;
+  central: {
+    url: string | null;
+    state: string;
+    lastAckAt: string | null;
+    lastError: string | null;
+    nextAttemptAt: string | null;
+    sentBytes: number;
+  };
+  buffer: {
+    usedBytes: number;
+    maxBytes: number;
+    whenFull: string;
+    blocked: boolean;
+    backlogRecords: number;
+    backlogBytes: number;
+    oldestSeconds: number | null;
+    quarantined: number;
+  };
+  counts: { accepted: number; acknowledged: number; backlog: number; lost: number };
+  sources: { name: string; state: string; detail: string; acceptedRecords: number }[];
+  streams: StreamRow[];
+  streamsOmitted: boolean;
+  losses: LossRow[];
+}
+
+export interface StreamRow {
+  epoch: string;
+  topic: string;
+  partition: number;
+  head: number;
+  cursor: number;
+  backlogRecords: number;
+  backlogBytes: number;
+  oldestSeconds: number | null;
+  lostRecords: number;
+}
+
+export interface LossRow {
+  topic: string;
+  partition: number;
+  first: number;
+  records: number;
+  bytes: number;
+  reason: string;
+  detail: string;
+  declaredAt: string | null;
+  landed: boolean;
+}
+
+export const statusCommand: Command = {
+  name: 'status',
+  summary: 'Show how the running agent is: central, buffer, sources, streams.',
+  options: askOptions,
+  run: status,
+};
+
+export const askStatus = async (url: string, query = ''): Promise<AgentStatus> =>
+  (await openApiClient(url, startAdvice).get(`/api/v1/status${query}`)) as AgentStatus;
+
+async function status(args: CommandArgs, io: CommandIo): Promise<number> {
+  const answer = await askStatus(agentUrl(args));
+  io.out(args.flag('json') ? JSON.stringify(answer) : describe(answer));
+  return 0;
+}
+
+function describe(status: AgentStatus): string {
+  const { counts, buffer } = status;
+  const oldest = buffer.oldestSeconds;
+  return [
+    `${status.alias}: agent ${status.version}, up ${showSeconds(status.uptimeSeconds)}`,
+    centralLine(status),
+    `buffer ${showBytes(buffer.usedBytes)} of ${showBytes(buffer.maxBytes)}` +
+      (buffer.blocked ? ', FULL: sources wait for room' : '') +
+      (oldest === null ? '' : `, oldest record ${showSeconds(oldest)} old`),
+    `accepted ${showCount(counts.accepted)} = acknowledged ${showCount(counts.acknowledged)} + ` +
+      `backlog ${showCount(counts.backlog)} + lost ${showCount(counts.lost)}`,
+    ...(status.sources.length === 0 ? [] : ['', sourcesTable(status.sources)]),
+    ...(status.streams.length === 0 ? [] : ['', streamsTable(status.streams)]),
+    ...(status.streamsOmitted ? ['… and more: tributary-edge buffer list'] : []),
+  ].join('\n');
+}
+
+function centralLine({ central }: AgentStatus): string {
+  const { url, state, lastAckAt, lastError, nextAttemptAt } = central;
+  if (url === null) return 'central: none is set, records are kept here';
+  const parts = [
+    `central ${url}: ${state}`,
+    `last acknowledgement ${lastAckAt ?? 'never'}`,
+    ...(lastError === null ? [] : [printable(lastError)]),
+    ...(nextAttemptAt === null ? [] : [`tries again at ${nextAttemptAt}`]),
+  ];
+  return parts.join(', ');
+}
+
+const sourcesTable = (sources: AgentStatus['sources']): string =>
+  textTable(
+    [{ name: 'SOURCE' }, { name: 'STATE' }, { name: 'ACCEPTED', right: true }, { name: 'DETAIL' }],
+    sources.map(({ name, state, acceptedRecords, detail }) => [
+      name,
+      state,
+      showCount(acceptedRecords),
+      detail,
+    ]),
+  );
+
+export const streamsTable = (streams: readonly StreamRow[]): string =>
+  textTable(
+    [
+      { name: 'TOPIC' },
+      { name: 'PARTITION', right: true },
+      { name: 'EPOCH' },
+      { name: 'HEAD', right: true },
+      { name: 'CURSOR', right: true },
+      { name: 'BACKLOG', right: true },
+      { name: 'BYTES', right: true },
+      { name: 'OLDEST', right: true },
+      { name: 'LOST', right: true },
+    ],
+    streams.map((stream) => [
+      stream.topic,
+      String(stream.partition),
+      stream.epoch.slice(0, 8),
+      showCount(stream.head),
+      showCount(stream.cursor),
+      showCount(stream.backlogRecords),
+      showBytes(stream.backlogBytes),
+      stream.oldestSeconds === null ? '-' : showSeconds(stream.oldestSeconds),
+      showCount(stream.lostRecords),
+    ]),
+  );
+
+export const lossesTable = (losses: readonly LossRow[]): string =>
+  textTable(
+    [
+      { name: 'DECLARED' },
+      { name: 'STREAM' },
+      { name: 'FIRST', right: true },
+      { name: 'RECORDS', right: true },
+      { name: 'BYTES', right: true },
+      { name: 'REASON' },
+      { name: 'AT CENTRAL' },
+      { name: 'DETAIL' },
+    ],
+    losses.map((loss) => [
+      loss.declaredAt ?? '?',
+      `${loss.topic}/${loss.partition}`,
+      showCount(loss.first),
+      showCount(loss.records),
+      showBytes(loss.bytes),
+      loss.reason,
+      loss.landed ? 'yes' : 'not yet',
+      loss.detail,
+    ]),
+  );

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export interface Stoppable {
+  /** Orderly; resolves when it has ended. */
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+/** One of our programs as a child process: its ready line, its log in a file, its end. */
+export interface Child extends Stoppable {
+  name: string;
+  /** The ready line. */
+  ready: { status: string; link?: string; sources?: { name: string; address: string }[] };
+  /** Resolves when it has ended, with what a person should be told; empty after an orderly stop. */
+  ended: Promise<string>;
+}
+
+const checkout = fileURLToPath(new URL('..', import.meta.url));
+
+/** Ended before it was ready; the message is what it said last. */
+export class StartError extends Error {
+  override name = 'StartError';
+}
+
+export interface ChildOptions {
+  name: string;
+  program: 'edge' | 'central';
+  settings: string;
+  logFile: string;
+}
+
+/**
+ * Resolves when the program is ready, rejects with a {@link StartError} when it ends before. It gets a
+ * process group of its own: Ctrl-C reaches only us, and we stop edges before central.
+ */
+export async function startChild(
+  options: ChildOptions,
+  onSpawn: (child: Stoppable) => void,
+): Promise<Child> {
+  const { name, program, settings, logFile } = options;
+  const log = createWriteStream(logFile, { flags: 'a' });
+  const child = spawn(
+    process.execPath,
+    [`${checkout}${program}/main.ts`, 'run', '--config', settings],
+    { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+  );
+  const words = plainWords(child, log);
+  const exit = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(`${name} cannot be started: ${error.message}`));
+    child.once('close', (code, signal) => resolve(code === 0 ? '' : words(name, code ?? signal)));
+  });
+  exit.finally(() => log.end());
+  const stoppable: Stoppable = {
+    async stop() {
+      child.kill('SIGTERM');
+      await exit;
+    },
+    kill: () => void child.kill('SIGKILL'),
+  };
+  onSpawn(stoppable);
+  const ready = await Promise.race([readyLine(child), exit]);
+  if (typeof ready === 'string') throw new StartError(ready || `${name} ended at once`);
+  return { name, ready, ended: exit, ...stoppable };
+}
+
+function readyLine(child: ChildProcess): Promise<Child['ready']> {
+  return new Promise((resolve) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      if (line.includes('"ready":true')) resolve(JSON.parse(line) as Child['ready']);
+    });
+  });
+}
+
+const wordsMax = 20;
+
+/** Standard error goes to the log file; what is not JSON there is meant for a person: kept. */
+function plainWords(child: ChildProcess, log: WriteStream) {
+  const kept: string[] = [];
+  createInterface({ input: child.stderr! }).on('line', (line) => {
+    log.write(`${line}\n`);
+    if (line.startsWith('{')) return;
+    kept.push(line);
+    if (kept.length > wordsMax) kept.shift();
+  });
+  return (name: string, reason: number | string | null): string =>
+    [`${name} ended (${reason}):`, ...kept.map((line) => `  ${line}`)].join('\n');
+}
