@@ -36,6 +36,8 @@ export class MemoryLease {
 
   grow(bytes: number): void {
     if (!this.#take(bytes, this.#mine)) {
+      // At once, or those that come to this point together would all be refused.
+      this.release();
       throw new HttpProblem(
         429,
         'busy',

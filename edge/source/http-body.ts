@@ -26,16 +26,16 @@ export function parseBody(
   body: Buffer,
   contentType: string | undefined,
   defaults: RecordDefaults,
-): HttpRecord[] {
+): Iterable<HttpRecord> {
   const mediaType = /^[^;]*/
     .exec(contentType ?? '')![0]
     .trim()
     .toLowerCase();
   if (mediaType === 'application/json') {
-    return collect(jsonRecords(jsonText(body, contentType!), defaults));
+    return counted(jsonRecords(jsonText(body, contentType!), defaults));
   }
   if (ndjsonTypes.has(mediaType)) {
-    return collect(ndjsonRecords(jsonText(body, contentType!), defaults));
+    return counted(ndjsonRecords(jsonText(body, contentType!), defaults));
   }
   return [rawRecord(body, mediaType, contentType, defaults)];
 }
@@ -64,10 +64,11 @@ function rawRecord(
   return { ...defaults, value: body, headers };
 }
 
-function collect(records: Iterable<HttpRecord>): HttpRecord[] {
-  const all: HttpRecord[] = [];
+function* counted(records: Iterable<HttpRecord>): Generator<HttpRecord> {
+  let count = 0;
   for (const record of records) {
-    if (all.push(record) > recordsPerRequest) {
+    count += 1;
+    if (count > recordsPerRequest) {
       throw new HttpProblem(
         413,
         'too-many-records',
@@ -75,9 +76,9 @@ function collect(records: Iterable<HttpRecord>): HttpRecord[] {
         'split it into several requests',
       );
     }
+    yield record;
   }
-  if (all.length === 0) throw badField('the request has no records', 'send at least one');
-  return all;
+  if (count === 0) throw badField('the request has no records', 'send at least one');
 }
 
 function* jsonRecords(body: Buffer, defaults: RecordDefaults): Generator<HttpRecord> {

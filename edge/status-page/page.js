@@ -73,8 +73,7 @@ function showTrouble(text) {
 }
 
 function showNumbers({ counts, buffer }) {
-  const pending =
-    buffer.lossesPending > 0 ? `${buffer.lossesPending} central does not know of` : '';
+  const pending = buffer.lossesPending > 0 ? `${buffer.lossesPending} not told yet` : '';
   const boxes = [
     ['accepted', count(counts.accepted), ''],
     ['acknowledged', count(counts.acknowledged), ''],

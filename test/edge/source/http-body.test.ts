@@ -8,11 +8,12 @@ const parse = (
   body: string | Buffer,
   contentType: string | undefined = 'application/json',
   key: string | null = null,
-) =>
-  parseBody(Buffer.from(body), contentType, {
+) => [
+  ...parseBody(Buffer.from(body), contentType, {
     key: key === null ? null : Buffer.from(key),
     timestamp: now,
-  });
+  }),
+];
 
 const values = (body: string, contentType?: string) =>
   parse(body, contentType).map(({ value }) => value?.toString());
@@ -144,7 +145,7 @@ describe('raw', () => {
   );
 
   test('without a type there is no header', () => {
-    expect(parseBody(Buffer.from('x'), undefined, { key: null, timestamp: 1 })).toEqual([
+    expect([...parseBody(Buffer.from('x'), undefined, { key: null, timestamp: 1 })]).toEqual([
       { key: null, value: Buffer.from('x'), timestamp: 1, headers: [] },
     ]);
   });

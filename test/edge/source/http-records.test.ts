@@ -191,6 +191,22 @@ test('many requests at once hold a bounded amount of memory, and one alone alway
   expect(await post('/v1/records/t', many, json)).toMatchObject({ status: 200 });
 });
 
+test('a large request leaves others their turn while it is read', async () => {
+  const { context, post } = open();
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    timer = setImmediate(count);
+  };
+  let timer = setImmediate(count);
+  const ndjson = { 'content-type': 'application/x-ndjson' };
+  const answer = await post('/v1/records/t', '1\n'.repeat(50_000), ndjson);
+  clearImmediate(timer);
+  expect(answer.body).toEqual({ accepted: 50_000 });
+  expect(context.records).toHaveLength(50_000);
+  expect(turns).toBeGreaterThanOrEqual(20);
+});
+
 test('an encoded body is not taken for its content', async () => {
   const { post } = open();
   expect(await post('/v1/records/t', 'x', { 'content-encoding': 'gzip' })).toMatchObject({
