@@ -1,5 +1,5 @@
 import type { Hello } from '#shared/wire/link.ts';
-import type { AliasState, CommittedHeartbeat, LandedWrite } from '../landing/landing.ts';
+import type { Checkpoint, CommittedHeartbeat, LossWrite } from '../landing/landing.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from './views.ts';
 
 /**
@@ -37,7 +37,9 @@ export interface FleetFeed {
 
 export interface SessionOpened {
   hello: Hello;
-  state: AliasState;
+  firstSeenAt: number;
+  /** All of the alias, as committed. */
+  checkpoints: Checkpoint[];
   /** Sequences given up because central lost them or never had them (`edges adopt`). */
   adopted: number;
   receivedMono: number;
@@ -45,11 +47,11 @@ export interface SessionOpened {
 
 export interface Landed {
   alias: string;
-  write: LandedWrite;
+  /** Those that moved, as committed. */
+  checkpoints: readonly Checkpoint[];
   records: number;
   payloadBytes: number;
-  /** Losses of this commit, as records. */
-  lostRecords: number;
+  losses: readonly LossWrite[];
   receivedMono: number;
   /** The edge's accept clock when it sent the request, ms; null when it did not say. */
   acceptClock: number | null;

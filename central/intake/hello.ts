@@ -48,9 +48,8 @@ export interface HelloState {
   streamsOf(epoch: string): StreamId[];
 }
 
-/** `state`: undefined when the alias never said hello. Nothing that is passed in is changed. */
-export function decideHello(state: HelloState | undefined, hello: Hello): HelloDecision {
-  const known = state ?? nobody;
+/** Nothing that is passed in is changed. */
+export function decideHello(known: HelloState, hello: Hello): HelloDecision {
   if (
     known.lineage.epochs.some((line) => line.epoch !== hello.epoch && runOf(line, hello.session))
   ) {
@@ -69,7 +68,8 @@ export function decideHello(state: HelloState | undefined, hello: Hello): HelloD
   return { outcome: 'accepted', lineage, holes, changed };
 }
 
-const nobody: HelloState = {
+/** Of an alias that never said hello. */
+export const noState: HelloState = {
   epoch: '',
   session: '',
   adoptAllowed: false,

@@ -5,7 +5,7 @@ import type { FleetFeed } from '../fleet/fleet.ts';
 import type { Landing } from '../landing/landing.ts';
 import type { Merge } from '../merge/merge.ts';
 
-/** The front door of central (DESIGN §5): authenticate → admit → land → acknowledge. */
+/** The front door of central (DESIGN §5): authenticate → admit → land → acknowledge. See open-intake.ts. */
 export interface Intake {
   /** Serves `/link/v1/…`; mount it with getRequestListener, or call `app.request` in a simulation. */
   app: Hono;

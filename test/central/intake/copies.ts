@@ -138,7 +138,7 @@ export class ModelCentral {
   }
 
   hello(hello: Hello): ReturnType<typeof decideHello> {
-    const decision = decideHello(this.#session === '' ? undefined : this.#state(), hello);
+    const decision = decideHello(this.#state(), hello);
     if (decision.outcome === 'accepted' && decision.changed) {
       if (this.#session !== hello.session) this.#used = false;
       this.#epoch = hello.epoch;

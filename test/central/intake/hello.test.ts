@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decideHello, type HelloState } from '#central/intake/hello.ts';
+import { decideHello, type HelloState, noState } from '#central/intake/hello.ts';
 import type { EpochLine, Run } from '#central/intake/lineage.ts';
 import type { Hello, HelloStream } from '#shared/wire/link.ts';
 
@@ -52,7 +52,7 @@ const state = (over: Partial<HelloState> & { through?: number } = {}): HelloStat
   ...over,
 });
 
-const outcome = (known: HelloState | undefined, said: Hello): string => {
+const outcome = (known: HelloState, said: Hello): string => {
   const decision = decideHello(known, said);
   return decision.outcome === 'fork' ? `fork ${decision.scope}` : decision.outcome;
 };
@@ -60,7 +60,7 @@ const outcome = (known: HelloState | undefined, said: Hello): string => {
 describe('a buffer that goes on', () => {
   test('is let in at its first hello', () => {
     const first = hello({ previous: null, centralId: null, streams: [stream({ cursor: -1 })] });
-    const decision = decideHello(undefined, first);
+    const decision = decideHello(noState, first);
     expect(decision).toMatchObject({ outcome: 'accepted', changed: true, holes: [] });
   });
 
@@ -207,7 +207,7 @@ describe('a central that lacks what it acknowledged', () => {
   });
 
   test('asks also when it never saw the site: another central acknowledged', () => {
-    expect(decideHello(undefined, ahead)).toMatchObject({
+    expect(decideHello(noState, ahead)).toMatchObject({
       outcome: 'adopt-needed',
       holes: [{ first: 0, span: 16 }],
     });

@@ -1,0 +1,102 @@
+import { type Frame, FrameError, readFrames } from '#shared/wire/frame.ts';
+import type { SegmentsAnswer } from '#shared/wire/link.ts';
+import { Judge, type Judged } from './judge.ts';
+import { type Lane, type LaneState, throughOf } from './lane.ts';
+import { disabled } from './open-session.ts';
+import type { IntakeParts } from './parts.ts';
+import { Refusal, sayHello } from './refusal.ts';
+import { Turns } from './turns.ts';
+
+export interface SegmentsRequest {
+  session: string;
+  /** The edge's accept clock, ms; null when it did not say. */
+  acceptClock: number | null;
+  body: Uint8Array;
+  receivedMono: number;
+}
+
+/** What is committed of the alias, when `session` is the one that is let in; otherwise throws a Refusal. */
+export function underSession(
+  state: LaneState | undefined,
+  alias: string,
+  session: string,
+): LaneState {
+  if (!state) throw sayHello(`"${alias}" never said hello here`);
+  if (state.disabled) throw disabled(alias);
+  if (state.session === session) return state;
+  throw sayHello(`session ${session} of "${alias}" was ended by a newer one`);
+}
+
+/** Runs in the alias' turn: decode, judge, one commit, and only then the answer. */
+export async function landSegments(
+  parts: IntakeParts,
+  lane: Lane,
+  request: SegmentsRequest,
+): Promise<SegmentsAnswer> {
+  const state = underSession(await lane.state(), lane.alias, request.session);
+  const turns = new Turns();
+  const frames = await decode(request.body, turns);
+  const judged = await new Judge(lane.alias, state, { ...parts, turns }).judge(frames);
+  await commit(parts, lane, request, judged);
+  tellRefusals(parts, lane.alias, judged, frames);
+  const now = await lane.state();
+  return {
+    acks: judged.streams.map((stream) => ({ ...stream, through: throughOf(now, stream) })),
+    verdicts: judged.verdicts.flatMap((verdict, index) =>
+      verdict.verdict === 'fresh' ? [] : [{ index, ...verdict }],
+    ),
+  };
+}
+
+/** All frames or none: a damaged body may be damaged anywhere. */
+async function decode(body: Uint8Array, turns: Turns): Promise<Frame[]> {
+  const frames: Frame[] = [];
+  try {
+    for (const frame of readFrames(body)) {
+      frames.push(frame);
+      await turns.spent(1024);
+    }
+  } catch (error) {
+    if (!(error instanceof FrameError)) throw error;
+    throw new Refusal(400, 'bad-frame', error.message, {
+      hint: 'nothing of this request was landed; send it again',
+      cause: error,
+    });
+  }
+  return frames;
+}
+
+async function commit(
+  { fleet, clock }: IntakeParts,
+  lane: Lane,
+  { session, acceptClock, receivedMono }: SegmentsRequest,
+  { segments, losses }: Judged,
+): Promise<void> {
+  if (segments.length + losses.length === 0) return;
+  const at = clock.now();
+  const landed = await lane.commit({ at, underSession: session, segments, losses });
+  fleet.onLanded({
+    alias: lane.alias,
+    checkpoints: landed.checkpoints,
+    records: segments.reduce((sum, { count }) => sum + count, 0),
+    payloadBytes: segments.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0),
+    losses,
+    receivedMono,
+    acceptClock,
+  });
+}
+
+function tellRefusals(
+  { fleet, log }: IntakeParts,
+  alias: string,
+  { verdicts }: Judged,
+  frames: readonly Frame[],
+): void {
+  const first = verdicts.findIndex(({ verdict }) => verdict === 'refused');
+  const verdict = verdicts[first];
+  if (verdict?.verdict !== 'refused') return;
+  const { topic, partition } = frames[first]!;
+  const message = `refused a segment of ${topic}/${partition}: ${verdict.code}: ${verdict.message}`;
+  log.warn({ alias, message }, 'segment refused');
+  fleet.onTrouble({ alias, type: 'refused', message });
+}

@@ -1,0 +1,172 @@
+import { type Context, Hono } from 'hono';
+import { aliasProblem } from '#shared/wire/alias.ts';
+import { LinkFormatError } from '#shared/wire/json-shape.ts';
+import { limits } from '#shared/wire/limits.ts';
+import { linkHeader, linkPath, segmentsContentType } from '#shared/wire/link.ts';
+import { checkHeartbeat, checkHello } from '#shared/wire/link-check.ts';
+import { type Authenticate, assertMayUse } from './authenticate.ts';
+import { withBody } from './body.ts';
+import { landHeartbeat, type Received } from './land-heartbeat.ts';
+import { landSegments } from './land-segments.ts';
+import type { Lane } from './lane.ts';
+import type { Lanes } from './lanes.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import type { Sessions } from './open-session.ts';
+import type { IntakeParts } from './parts.ts';
+import { Refusal, sayHello } from './refusal.ts';
+
+export interface LinkParts extends IntakeParts {
+  authenticate: Authenticate;
+  peer: (request: Request, env: unknown) => string | undefined;
+  lanes: Lanes;
+  sessions: Sessions;
+  budget: MemoryBudget;
+}
+
+/** One request whose sender is known, before its body is read. */
+interface Incoming {
+  alias: string;
+  request: Request;
+  received: Received;
+}
+
+/** The three paths of the link (DESIGN §5). */
+export function linkApp(parts: LinkParts): Hono {
+  const app = new Hono();
+  const post = (
+    path: string,
+    type: string,
+    answer: (incoming: Incoming) => Promise<object>,
+  ): void => {
+    app.post(path, async (c) => Response.json(await answer(enter(parts, c, type))));
+    app.all(path, () => {
+      throw new Refusal(405, 'method-not-allowed', `${path} takes POST`);
+    });
+  };
+  post(linkPath.hello, 'application/json', (incoming) => hello(parts, incoming));
+  post(linkPath.segments, segmentsContentType, (incoming) => segments(parts, incoming));
+  post(linkPath.heartbeat, 'application/json', (incoming) => heartbeat(parts, incoming));
+  app.notFound(() => {
+    const hint = `edges use ${Object.values(linkPath).join(', ')}; people the status API`;
+    return new Refusal(404, 'not-found', 'there is no such path', { hint }).response();
+  });
+  app.onError((error, c) => {
+    if (error instanceof Refusal) return error.response();
+    parts.log.error({ err: error, path: c.req.path }, 'link request failed');
+    const hint = "central's log has the details";
+    return new Refusal(500, 'internal', 'this is a fault of ours', { hint }).response();
+  });
+  return app;
+}
+
+/** Who it is, and whether it may come in: all that can be told without the body. */
+function enter(parts: LinkParts, c: Context, type: string): Incoming {
+  const { clock } = parts;
+  const request = c.req.raw;
+  const received = { at: clock.now(), mono: clock.monotonic() };
+  if (parts.lanes.closed) {
+    throw new Refusal(503, 'stopping', 'central is being stopped', { retryAfterSeconds: 2 });
+  }
+  // No agent sends one: a page in a browser on this machine is not to be taken for a site.
+  const origin = request.headers.get('origin');
+  if (origin !== null) throw new Refusal(403, 'cross-origin', `a page of ${origin} is no edge`);
+  const credential = parts.authenticate(parts.peer(request, c.env));
+  const alias = request.headers.get(linkHeader.alias);
+  const problem = aliasProblem(alias);
+  if (alias === null || problem) {
+    throw new Refusal(400, 'bad-alias', `${linkHeader.alias} = "${alias ?? ''}" ${problem}`);
+  }
+  assertMayUse(credential, alias);
+  const sent = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
+  if (sent !== type) {
+    throw new Refusal(415, 'wrong-type', `Content-Type is "${sent ?? ''}", not "${type}"`);
+  }
+  return { alias, request, received };
+}
+
+/** Reads the body within its bounds, then waits for the alias' turn. */
+function inTurn<T>(
+  parts: LinkParts,
+  { alias, request }: Incoming,
+  bytesMax: number,
+  use: (body: Uint8Array, lane: Lane) => Promise<T>,
+): Promise<T> {
+  const { budget, clock, lanes } = parts;
+  const rules = { alias, bytesMax, budget, clock, timeoutMs: parts.settings.bodyTimeoutMs };
+  return withBody(request, rules, (body) => lanes.run(alias, (lane) => use(body, lane)));
+}
+
+async function hello(parts: LinkParts, incoming: Incoming): Promise<object> {
+  return inTurn(parts, incoming, limits.helloBytes, (body, lane) => {
+    const said = parse(body, checkHello);
+    assertSame('alias', said.alias, incoming.alias);
+    return parts.sessions.open(lane, said, incoming.received.mono);
+  });
+}
+
+async function segments(parts: LinkParts, incoming: Incoming): Promise<object> {
+  const session = sessionOf(parts, incoming);
+  const acceptClock = clockOf(incoming.request);
+  return inTurn(parts, incoming, limits.requestBytes, (body, lane) =>
+    landSegments(parts, lane, { session, acceptClock, body, receivedMono: incoming.received.mono }),
+  );
+}
+
+async function heartbeat(parts: LinkParts, incoming: Incoming): Promise<object> {
+  const session = sessionOf(parts, incoming);
+  return inTurn(parts, incoming, limits.heartbeatBytes, async (body, lane) => {
+    const said = parse(body, checkHeartbeat);
+    assertSame('alias', said.alias, incoming.alias);
+    assertSame('session', said.session, session);
+    await landHeartbeat(parts, lane, said, incoming.received);
+    return {};
+  });
+}
+
+/** A session that is known to be over is told so before its body is read. */
+function sessionOf(parts: LinkParts, { alias, request }: Incoming): string {
+  const session = request.headers.get(linkHeader.session) ?? '';
+  if (!/^[0-9a-f]{32}$/.test(session)) {
+    throw new Refusal(
+      400,
+      'bad-session',
+      `${linkHeader.session} = "${session.slice(0, 100)}" is not 32 lowercase hexadecimal digits`,
+    );
+  }
+  const known = parts.lanes.known(alias);
+  if (known && known.session !== session) {
+    throw sayHello(`session ${session} of "${alias}" was ended by a newer one`);
+  }
+  return session;
+}
+
+function clockOf(request: Request): number | null {
+  const text = request.headers.get(linkHeader.clock);
+  if (text === null) return null;
+  if (/^\d{1,16}$/.test(text)) return Number(text);
+  throw new Refusal(
+    400,
+    'bad-clock',
+    `${linkHeader.clock} = "${text.slice(0, 100)}" is not a number of milliseconds`,
+  );
+}
+
+function parse<T>(body: Uint8Array, check: (json: unknown) => T): T {
+  try {
+    return check(
+      JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8')),
+    );
+  } catch (error) {
+    if (!(error instanceof LinkFormatError) && !(error instanceof SyntaxError)) throw error;
+    throw new Refusal(400, 'bad-message', error.message, { cause: error });
+  }
+}
+
+function assertSame(what: string, inBody: string, inHeader: string): void {
+  if (inBody === inHeader) return;
+  throw new Refusal(
+    400,
+    'mismatch',
+    `${what} is "${inBody}" in the body and "${inHeader}" in the header`,
+  );
+}

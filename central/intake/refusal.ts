@@ -1,0 +1,34 @@
+import type { ErrorBody } from '#shared/wire/link.ts';
+
+/** An answer that is not 2xx: thrown anywhere below the app, told by it. */
+export class Refusal extends Error {
+  override name = 'Refusal';
+  readonly status: 400 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 500 | 503;
+  readonly code: string;
+  readonly hint: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    status: Refusal['status'],
+    code: string,
+    message: string,
+    more: { hint?: string; retryAfterSeconds?: number } & ErrorOptions = {},
+  ) {
+    super(message, more);
+    this.status = status;
+    this.code = code;
+    this.hint = more.hint;
+    this.retryAfterSeconds = more.retryAfterSeconds;
+  }
+
+  response(): Response {
+    const { code, message, hint, retryAfterSeconds } = this;
+    const body: ErrorBody = { error: { code, message, ...(hint === undefined ? {} : { hint }) } };
+    const headers = new Headers();
+    if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
+    return Response.json(body, { status: this.status, headers });
+  }
+}
+
+/** The edge is to open its session (again); then what it holds is sent once more. */
+export const sayHello = (message: string): Refusal => new Refusal(409, 'hello', message);
