@@ -102,7 +102,8 @@ async function openBufferTarget(options: SendOptions, settings: BufferOptions) {
   return {
     via: 'buffer',
     async send({ body, firstLine }) {
-      const records = parseBody(body, 'application/x-ndjson', { key, timestamp: clock.now() });
+      const defaults = { key, timestamp: clock.now() };
+      const records = [...parseBody(body, 'application/x-ndjson', defaults)];
       const idempotencyKey = `send/${topic}/${run}-${firstLine}`;
       const { accepted } = await buffer.append({
         topic,
