@@ -62,6 +62,36 @@ test('closing finishes what is in flight and then frees the port, keep-alive or 
   await listen({ listen: `127.0.0.1:${server.port}` });
 });
 
+test('a connection that was kept alive does not hold the close up', {
+  timeout: 3_000,
+}, async () => {
+  // Longer than Node keeps an idle connection would be the test's timeout.
+  const started = Promise.withResolvers<ServerResponse>();
+  const server = await listen({
+    listener: (_request, response) => {
+      response.flushHeaders();
+      started.resolve(response);
+    },
+  });
+  const answer = fetch(server.url);
+  const response = await started.promise;
+  const closed = server.close(10_000);
+  response.end('finished');
+  expect(await (await answer).text()).toBe('finished');
+  await closed;
+});
+
+test('an answer given while closing says that the connection ends', async () => {
+  const started = Promise.withResolvers<ServerResponse>();
+  const server = await listen({ listener: (_request, response) => started.resolve(response) });
+  const answer = raw(server.port, 'GET / HTTP/1.1\r\nhost: a\r\nconnection: keep-alive\r\n\r\n');
+  const response = await started.promise;
+  const closed = server.close(10_000);
+  response.end('finished');
+  expect((await answer).toLowerCase()).toContain('connection: close');
+  await closed;
+});
+
 test('closing does not wait longer than its deadline for a request that hangs', async () => {
   const started = Promise.withResolvers<void>();
   const server = await listen({ listener: () => started.resolve() });
