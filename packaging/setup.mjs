@@ -30,7 +30,7 @@ function missingPackages() {
 }
 
 function install() {
-  console.error('Installing what Tributary needs (once, about 200 MB) …');
+  console.error('Installing what Tributary needs (once, about 400 MB on disk) …');
   const npmScript = process.env.npm_execpath;
   const [command, first] = npmScript?.endsWith('.js')
     ? [process.execPath, [npmScript]]

@@ -62,7 +62,8 @@ interface EdgeLine {
 /** One line about all sites. */
 export function fleetLine(edges: readonly EdgeLine[]): string {
   const shown = edges.map(({ alias, state, lag, counts }) => {
-    const behind = `${lag.atLeast ? '≥ ' : ''}${showSeconds(lag.seconds)}`;
+    const least = lag.atLeast && lag.seconds !== null ? '≥ ' : '';
+    const behind = `${least}${showSeconds(lag.seconds)}`;
     const waiting = lag.records ? `, ${showCount(lag.records)} waiting` : '';
     return `${alias} ${state}, ${behind} behind${waiting}, ${showCount(counts.landed)} landed`;
   });
