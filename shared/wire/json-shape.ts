@@ -35,8 +35,7 @@ export const object =
     }
     const clean: { [key: string]: unknown } = {};
     for (const key of Object.keys(fields)) {
-      const field = Object.hasOwn(value, key) ? value[key as keyof typeof value] : undefined;
-      clean[key] = fields[key]!(field, path ? `${path}.${key}` : key);
+      clean[key] = fields[key]!(value[key as keyof typeof value], path ? `${path}.${key}` : key);
     }
     return clean as { [K in keyof F]: Shaped<F[K]> };
   };

@@ -7,7 +7,7 @@ import { limits } from '#shared/wire/limits.ts';
 import type { Provenance, RecordHeader, WireRecord } from '#shared/wire/record.ts';
 import { BatchError, openBatch, restampProducer, sealBatch } from '#shared/wire/record-batch.ts';
 import { RecordWriter } from '#shared/wire/record-writer.ts';
-import { writeVarint } from '#shared/wire/varint.ts';
+import { VarintReader, writeVarint } from '#shared/wire/varint.ts';
 import { provenance, records, runs, seed } from './arbitrary.ts';
 
 const site: Provenance = {
@@ -202,6 +202,14 @@ describe('provenance cannot be forged', () => {
   ];
   test.each(cases)('%s', (_, headers) => {
     expect(verdict(sealedAs(headers), 1, site)).toMatch(/^bad-(provenance|batch)/);
+  });
+
+  test('nor followed by bytes that belong to no header', () => {
+    const good = payloadOf([{ ...one, headers: stamp }]);
+    const reader = new VarintReader(good);
+    const body = good.subarray(good.length - reader.int32());
+    expect(verdict(raw(body.toString('hex')), 1, site)).toBe('fine');
+    expect(verdict(raw(`${body.toString('hex')} 00`), 1, site)).toMatch(/^bad-provenance/);
   });
 
   test('nor smuggled in where a segment has none', () => {

@@ -129,7 +129,7 @@ describe('snappy', () => {
 });
 
 describe('lz4', () => {
-  const { decompress } = codecs.lz4;
+  const { compress, decompress } = codecs.lz4;
   /** Made with `lz4` 1.9.4 from {@link fox}; the options are in the names. */
   const block =
     '39000000f01074686520717569636b2062726f776e20666f78206a756d7073206f766572201f0091' +
@@ -175,10 +175,20 @@ describe('lz4', () => {
       'copy from 2 back at 1',
       '04224d18604082 05000000 10 61 0200 00 00000000',
     ],
+    [
+      'a copy from the block before',
+      'copy from 3 back at 1',
+      '04224d18604082 05000000 40 61626364 07000000 10 61 0300 10 61 00000000',
+    ],
     ['a copy at the very end', 'out of range', '04224d18604082 04000000 10 61 0100 00000000'],
     ['a block cut off', 'block is cut off', '04224d18604082 ff000000 10 61'],
   ])('refuses %s', (_, reason, damaged) => {
     expect(() => decompress(hex(damaged), 1000)).toThrow(reason);
+  });
+
+  test('ends a block with five literals, as other readers demand', () => {
+    const packed = Buffer.from(compress(Buffer.alloc(100, 'a')));
+    expect(packed.toString('hex').endsWith('50616161616100000000')).toBe(true);
   });
 
   test('refuses a block larger than its frame allows', () => {

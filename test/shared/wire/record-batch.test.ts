@@ -226,6 +226,14 @@ test('the largest record, with the largest provenance, fits a segment', () => {
   expect(checkBatch(batch, { count: 1, provenance: from }).payloadBytes).toBe(limits.recordBytes);
 });
 
+test('a batch with bytes behind its records is not opened', () => {
+  const sealed = sealBatch([plain(Buffer.from('a'))], { compression: 'none' });
+  const longer = Buffer.concat([sealed, Buffer.of(0)]);
+  longer.writeInt32BE(longer.length - 12, 8);
+  restampProducer(longer, { producerId: -1n, producerEpoch: -1, baseSequence: -1 });
+  expect(() => openBatch(longer)).toThrow('1 bytes behind the records');
+});
+
 test('opened records of a log-append batch carry the broker’s time', () => {
   const batch = sealBatch([plain(Buffer.from('a'), 5), plain(Buffer.from('b'), 7)], {
     compression: 'none',
