@@ -36,7 +36,7 @@ export class Connection implements Interceptor {
   readonly #client: MqttClient;
   #intercept: Intercept | undefined;
   #receiver: Receiver | undefined;
-  #why = 'the connection was closed';
+  #why: string | undefined;
   #silentTicks = 0;
   #full = false;
   #stopping = false;
@@ -46,14 +46,14 @@ export class Connection implements Interceptor {
     this.#client = new MqttClient((client) => this.#build(client), clientOptions(options.settings));
     const { promise, resolve } = Promise.withResolvers<string>();
     this.closed = promise;
-    this.#client.on('error', (error) => this.#blame(error.message));
+    this.#client.on('error', (error) => this.#fail(error.message));
     this.#client.on('disconnect', ({ reasonCode, properties }) =>
-      this.#blame(`the broker ends it: ${properties?.reasonString ?? `reason code ${reasonCode}`}`),
+      this.#fail(`the broker ends it: ${properties?.reasonString ?? `reason code ${reasonCode}`}`),
     );
     this.#client.on('connect', () => this.#ready());
     this.#client.on('close', () => {
       this.#receiver?.close();
-      resolve(this.#why);
+      resolve(this.#why ?? 'the connection was closed');
     });
     this.#client.connect();
   }
@@ -63,11 +63,7 @@ export class Connection implements Interceptor {
     this.#stopping = true;
     this.#intercept?.pauseReading();
     await this.#receiver?.idle();
-    if (this.connectedAt === undefined) this.#client.end(true);
-    else {
-      this.#intercept?.goDeaf();
-      this.#client.end();
-    }
+    this.#intercept?.goodbye(this.connectedAt !== undefined);
     const lingering = new AbortController();
     const linger = this.#o.clock.sleep(mqttLimits.lingerMs, lingering.signal).catch(() => {});
     await Promise.race([this.closed, linger]);
@@ -112,7 +108,7 @@ export class Connection implements Interceptor {
   #build(client: MqttClient): Intercept {
     const { settings, files } = this.#o;
     const intercept = new Intercept(openWire(new URL(settings.url), client, files), this);
-    intercept.on('error', (error) => this.#blame(error.message || String(error)));
+    intercept.on('error', (error) => this.#fail(error.message || String(error)));
     this.#intercept = intercept;
     return intercept;
   }
@@ -137,16 +133,16 @@ export class Connection implements Interceptor {
     intercept.spoke = false;
     this.#silentTicks = heard || this.#full ? 0 : this.#silentTicks + 1;
     if (this.#silentTicks > 4) {
-      this.#blame('the broker is silent: no answer to a ping');
-      intercept.destroy();
+      this.#fail('the broker is silent: no answer to a ping');
     } else if (!heard || !spoke) {
       intercept.send(pingreq);
     }
   }
 
-  /** The first reason is the cause, what follows are its effects. */
-  #blame(why: string): void {
-    if (this.#why === 'the connection was closed') this.#why = why;
+  /** Ends the connection; the first reason is the cause, what follows are its effects. */
+  #fail(why: string): void {
+    this.#why ??= why.trim().split('\n')[0];
+    this.#intercept?.destroy();
   }
 }
 

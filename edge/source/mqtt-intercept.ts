@@ -51,10 +51,12 @@ export class Intercept extends Duplex {
     this.#wire.resume();
   }
 
-  /** Reads on and drops messages: were they left unread, the broker might miss our last words. */
-  goDeaf(): void {
+  /** Ends the connection in order. What still comes is dropped, so that our last words are heard. */
+  goodbye(connected: boolean): void {
     this.#deaf = true;
     this.#wire.resume();
+    if (connected) this.send(disconnect);
+    this.end();
   }
 
   #read(chunk: Buffer): void {
@@ -98,3 +100,6 @@ export class Intercept extends Duplex {
     destroyed(error);
   }
 }
+
+/** Normal in all versions. */
+const disconnect = Buffer.from([packetType.disconnect << 4, 0]);

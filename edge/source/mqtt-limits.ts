@@ -28,6 +28,8 @@ export const mqttLimits = {
   /** MQTT topics whose route is remembered, and how long one may be for that, in characters. */
   cachedTopics: 10_000,
   cachedTopicLength: 512,
+  /** What a timer can wait, 24 days. */
+  willDelayMsMax: 2 ** 31 - 1,
   reconnectBaseMs: 500,
   reconnectMaxMs: 30_000,
   /** A connection that lived so long was a good one: the backoff begins anew. */

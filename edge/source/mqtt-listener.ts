@@ -109,7 +109,8 @@ export class MqttListener implements Source, PeerHost {
   state(): SourceState {
     const { trouble, accepted } = this.handover;
     const ailing = this.#state === 'running' && trouble !== '';
-    const running = `listens on ${this.address}, ${this.#byClient.size} clients`;
+    const clients = this.#byClient.size;
+    const running = `listens on ${this.address}, ${clients} ${clients === 1 ? 'client' : 'clients'}`;
     return {
       name: this.name,
       type: this.type,

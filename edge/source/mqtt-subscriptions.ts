@@ -15,7 +15,9 @@ export class Subscriptions {
   #confirmed: ReadonlyMap<string, number> = new Map();
 
   constructor(source: string, session: Session, routes: readonly Route[]) {
-    this.#wanted = new Map(routes.toReversed().map(({ filter, qos }) => [filter, qos]));
+    const wanted = new Map<string, 0 | 1 | 2>();
+    for (const { filter, qos } of routes) if (!wanted.has(filter)) wanted.set(filter, qos);
+    this.#wanted = wanted;
     this.#key = positionKey.subscribed(source, session.clientId);
     this.#session = session;
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Will } from './mqtt-codec.ts';
+import { mqttLimits } from './mqtt-limits.ts';
 import type { Receiver } from './mqtt-receiver.ts';
 import { willHeader } from './mqtt-record.ts';
 
@@ -24,7 +25,8 @@ export class Wills {
     }
     const waiting = new AbortController();
     this.#waiting.set(clientId, { send, waiting });
-    this.#clock.sleep(will.delaySeconds * 1000, waiting.signal).then(
+    const delayMs = Math.min(will.delaySeconds * 1000, mqttLimits.willDelayMsMax);
+    this.#clock.sleep(delayMs, waiting.signal).then(
       () => this.#end(clientId, waiting, true),
       () => {},
     );
