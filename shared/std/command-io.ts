@@ -1,9 +1,12 @@
+import { fstatSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from './clock.ts';
 
 /** What a command has of the world around it, so that tests can be that world. */
 export interface CommandIo {
-  stdin: Readable & { isTTY?: boolean };
+  stdin: Readable;
+  /** Size of standard input where it is a file, bytes; null where nobody knows. */
+  stdinBytes: number | null;
   stderr: Writable & { isTTY?: boolean; columns?: number };
   /** One line (or more) of result on standard output. */
   out(text: string): void;
@@ -23,6 +26,7 @@ export function processIo(clock: Clock): CommandIo {
   const { stdin, stdout, stderr } = process;
   return {
     stdin,
+    stdinBytes: inputBytes(),
     stderr,
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
@@ -40,4 +44,13 @@ export function processIo(clock: Clock): CommandIo {
       };
     },
   };
+}
+
+function inputBytes(): number | null {
+  try {
+    const stat = fstatSync(0);
+    return stat.isFile() ? stat.size : null;
+  } catch {
+    return null;
+  }
 }
