@@ -1,0 +1,61 @@
+import type { Clock } from '#shared/std/clock.ts';
+import type { Logger } from '#shared/std/log.ts';
+import type { CentralConfig } from './config.ts';
+import { openFleet } from './fleet/fleet.ts';
+import { openIntake } from './intake/intake.ts';
+import { openLinkServer } from './intake/link-server.ts';
+import { openEmbeddedLanding } from './landing/embedded.ts';
+import { openMerge } from './merge/merge.ts';
+import { openStatus } from './status/status.ts';
+
+export interface CollectorDeps {
+  clock: Clock;
+  log: Logger;
+  version: string;
+}
+
+export interface Collector {
+  statusUrl: string;
+  linkUrl: string;
+  /** Answers what is in flight, refuses what is new, closes the landing. */
+  stop(): Promise<void>;
+}
+
+/** Requests under way may take this long when central stops. */
+const closeDeadlineMs = 5_000;
+
+/**
+ * The collector: landing first, since everything rests on it; then what it knows of the fleet, the
+ * front door, and last the status. Stopped in the opposite order.
+ */
+export async function startCollector(
+  config: CentralConfig,
+  { clock, log, version }: CollectorDeps,
+): Promise<Collector> {
+  const closing: (() => Promise<void> | void)[] = [];
+  const stop = async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const landing = await openEmbeddedLanding(config.landing, { clock, log });
+    closing.push(() => landing.close());
+    const merge = openMerge(config.flows);
+    const fleet = await openFleet({ landing, merge, clock, ...config.fleet });
+    closing.push(() => fleet.close());
+    const intake = openIntake({ landing, merge, fleet, clock, log, settings: config.intake });
+    closing.push(() => intake.close());
+    const link = await openLinkServer(intake.app, config.link.listen);
+    closing.push(() => link.close(closeDeadlineMs));
+    const status = await openStatus({
+      ...{ landing, clock, log, version },
+      listen: config.status.listen,
+      fleet: { ...fleet, ...intake.admin },
+      linkUrl: link.url,
+    });
+    closing.push(() => status.close());
+    return { statusUrl: status.url, linkUrl: link.url, stop };
+  } catch (error) {
+    await stop().catch((also: unknown) => log.error({ error: String(also) }, 'while giving up'));
+    throw error;
+  }
+}

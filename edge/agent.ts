@@ -1,0 +1,128 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '#shared/std/clock.ts';
+import type { Logger } from '#shared/std/log.ts';
+import type { RecordBuffer } from './buffer/buffer.ts';
+import { openBuffer } from './buffer/thread.ts';
+import type { EdgeConfig, SourceSettings } from './config.ts';
+import { Heartbeats } from './heartbeat.ts';
+import { openHostSource } from './source/host.ts';
+import { openHttpSource } from './source/http.ts';
+import { openMqttSource } from './source/mqtt.ts';
+import type { Source, SourceContext } from './source/source.ts';
+import { openStatus, type Status } from './status.ts';
+import { LinkClient } from './uplink/client.ts';
+import { HttpTransport } from './uplink/http-transport.ts';
+import { Uplink } from './uplink/uplink.ts';
+
+export interface AgentDeps {
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+  version: string;
+}
+
+export interface Agent {
+  statusUrl: string;
+  /** Where sources of this agent listen themselves. */
+  sourceAddresses: { name: string; address: string }[];
+  /** Stops taking in, drains to central for as long as `deadlineMs` allows, closes the buffer. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Part of the stopping time that the drain may take; the rest is for closing in order. */
+const drainShare = 0.6;
+
+/**
+ * The agent: buffer first, since everything rests on it; then the uplink, which may find central down;
+ * then the sources, which may start to deliver at once. Stopped in the opposite order.
+ */
+export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<Agent> {
+  const { clock, log } = deps;
+  const buffer = await openBuffer(config.buffer, { clock, log });
+  const closing: (() => Promise<void>)[] = [() => buffer.close()];
+  const undo = async () => {
+    for (const close of closing.reverse()) await close();
+  };
+  try {
+    const context: SourceContext = {
+      deliver: (delivery) => buffer.append(delivery),
+      positions: (prefix) => buffer.positions(prefix),
+    };
+    const sources = config.sources.map((settings) => openSource(settings, context, deps));
+    const { uplink, heartbeats, close } = openLink(config, buffer, () => states(sources), deps);
+    closing.push(close);
+    const status = await openStatus({
+      listen: config.status.listen,
+      alias: config.alias,
+      version: deps.version,
+      clock,
+      buffer,
+      context,
+      uplink: () => uplink.status(),
+      sources: () => states(sources),
+    });
+    closing.push(() => status.close());
+    uplink.start();
+    heartbeats.start();
+    for (const source of sources) {
+      closing.push(() => source.stop());
+      await source.start();
+    }
+    return { ...describe(status, sources), stop: (deadlineMs) => stop(deadlineMs) };
+    async function stop(deadlineMs: number): Promise<void> {
+      await Promise.all(sources.map((source) => source.stop()));
+      await uplink.stop(deadlineMs * drainShare);
+      await heartbeats.stop();
+      await undo();
+    }
+  } catch (error) {
+    await undo().catch((also: unknown) => log.error({ error: String(also) }, 'while giving up'));
+    throw error;
+  }
+}
+
+const states = (sources: readonly Source[]) => sources.map((source) => source.state());
+
+function openSource(settings: SourceSettings, context: SourceContext, deps: AgentDeps): Source {
+  if (settings.type === 'mqtt') return openMqttSource(settings, context, deps);
+  if (settings.type === 'http') return openHttpSource(settings, context, deps);
+  return openHostSource(settings, context, deps);
+}
+
+function openLink(
+  config: EdgeConfig,
+  buffer: RecordBuffer,
+  sources: () => ReturnType<Source['state']>[],
+  { clock, log, random, version }: AgentDeps,
+) {
+  const transport = new HttpTransport();
+  const alias = config.alias;
+  const agent = version;
+  const requestTimeoutMs = config.central.requestTimeoutMs;
+  const client = new LinkClient({ transport, urls: config.central.urls, alias });
+  const uplink = new Uplink({
+    ...{ buffer, client, clock, log, random, alias, agent, requestTimeoutMs },
+    maxBytesPerSecond: config.central.maxBytesPerSecond,
+  });
+  const disk = async () => {
+    const { bsize, bavail, blocks } = await statfs(dirname(config.buffer.path));
+    return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
+  };
+  const heartbeats = new Heartbeats({
+    ...{ buffer, client, uplink, clock, log, alias, agent, requestTimeoutMs, sources, disk },
+  });
+  const close = async () => {
+    await uplink.stop(0);
+    await heartbeats.stop();
+    transport.close();
+  };
+  return { uplink, heartbeats, close };
+}
+
+function describe(status: Status, sources: readonly Source[]) {
+  const sourceAddresses = sources.flatMap((source) =>
+    source.address === undefined ? [] : [{ name: source.name, address: source.address }],
+  );
+  return { statusUrl: status.url, sourceAddresses };
+}
