@@ -43,13 +43,14 @@ export class ThreadHost implements StoreHost {
     const hello = await new Promise<WorkerHello>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
+      worker.once('exit', (code) => reject(new Error(`the landing's thread ended with ${code}`)));
     });
-    worker.removeAllListeners('error');
+    worker.removeAllListeners('error').removeAllListeners('exit');
     if ('centralId' in hello) return new ThreadHost(worker, hello.centralId);
     throw new EmbeddedOpenError(hello.failed.code, hello.failed.message);
   }
 
-  commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]> {
+  async commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]> {
     const commit = packCommit(writes);
     return this.#ask('commit', { id: 0, commit }, [commit.buffer]);
   }
