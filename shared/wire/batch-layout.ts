@@ -2,10 +2,11 @@
  * Kafka's RecordBatch v2 (magic 2; KIP-98, org.apache.kafka.common.record.DefaultRecordBatch).
  * Big-endian; varints are zigzag.
  *
- *   batch  := baseOffset i64 · batchLength i32 (bytes behind it) · partitionLeaderEpoch i32 · magic i8
- *             · crc u32 (CRC-32C of all behind it) · attributes i16 · lastOffsetDelta i32
- *             · baseTimestamp i64 · maxTimestamp i64 · producerId i64 · producerEpoch i16
- *             · baseSequence i32 · count i32 · records (compressed as the attributes say)
+ *   batch  := baseOffset i64 · batchLength i32 (bytes behind it) · partitionLeaderEpoch i32
+ *             · magic i8 · crc u32 (CRC-32C of all behind it) · attributes i16
+ *             · lastOffsetDelta i32 · baseTimestamp i64 · maxTimestamp i64 · producerId i64
+ *             · producerEpoch i16 · baseSequence i32 · count i32
+ *             · records (compressed as the attributes say)
  *   record := length varint (bytes behind it) · attributes i8 · timestampDelta varlong
  *             · offsetDelta varint · keyLength varint (-1 null) · key · valueLength varint · value
  *             · headerCount varint · { nameLength varint · name · valueLength varint · value }

@@ -4,8 +4,8 @@ import type { StreamId } from './link.ts';
 import { topicProblem } from './topic-name.ts';
 
 /**
- * What the fields of a frame may hold, the same when writing and when reading. Each function returns
- * what is wrong, naming field and value, or undefined.
+ * What the fields of a frame may hold, the same when writing and when reading. Each function
+ * returns what is wrong, naming field and value, or undefined.
  */
 export const hex32 = /^[0-9a-f]{32}$/;
 

@@ -49,7 +49,7 @@ export type FrameErrorCode =
   | 'too-large'
   | 'bad-field';
 
-/** Bytes that are no frames, or a frame that cannot be written. Nothing of the body is to be used. */
+/** Bytes that are no frames, or a frame that breaks a rule. Nothing of the body is to be used. */
 export class FrameError extends Error {
   override name = 'FrameError';
   readonly code: FrameErrorCode;
@@ -77,11 +77,12 @@ export class FrameError extends Error {
  * A request body is frames back to back. Big-endian; `u64` is a safe integer.
  *
  *   frame   := magic u32 'TRBF' · version u8 (1) · kind u8 (1 segment, 2 loss) · zero u16
- *              · length u32 (the whole frame) · crc u32 (CRC-32C of bytes 0 to 11 and 16 to the end)
+ *              · length u32 (the whole frame) · crc u32 (CRC-32C of bytes 0 to 11, 16 to the end)
  *              · epoch 16 bytes · partition u32 · partitionCount u32 · topicLength u8 · topic
  *              · (segment | loss)
- *   segment := first u64 · count u32 · acceptedFrom u64 · acceptedTo u64 · provenance u8 (0 index, 1 headers)
- *              · runCount u16 · run{runCount} · batch (RecordBatch v2, to the end)
+ *   segment := first u64 · count u32 · acceptedFrom u64 · acceptedTo u64
+ *              · provenance u8 (0 index, 1 headers) · runCount u16 · run{runCount}
+ *              · batch (RecordBatch v2, to the end)
  *   run     := sourceOffset u64 · count u32 · incarnation 16 bytes
  *   loss    := JSON, UTF-8, to the end
  *
@@ -105,10 +106,7 @@ export function frameSize(frame: Frame): number {
   return head + segmentBytes + runBytes * frame.runs.length + frame.batch.length;
 }
 
-/**
- * Head and batch (the latter as it is, not copied), to be sent one behind the other. Throws a
- * FrameError `bad-field`.
- */
+/** Head and batch (not copied), to be sent in this order. Throws a FrameError `bad-field`. */
 export function encodeFrame(frame: Frame): Buffer[] {
   checkFrame(frame);
   const tail = frame.kind === 'loss' ? lossJson(frame.loss) : frame.batch;
@@ -129,11 +127,12 @@ export function encodeFrame(frame: Frame): Buffer[] {
 }
 
 /** Made only of a loss's own fields, so that what is written can be read. */
-const lossJson = (loss: Loss): Buffer => Buffer.from(JSON.stringify(lossOf(loss)));
+const lossJson = (loss: Loss): Buffer =>
+  Buffer.from(JSON.stringify(readLoss(JSON.stringify(loss))));
 
-function lossOf(json: unknown): Loss {
+function readLoss(text: string): Loss {
   try {
-    return checkLoss(json);
+    return checkLoss(JSON.parse(text));
   } catch (error) {
     fail((error as Error).message);
   }
@@ -217,7 +216,8 @@ function decodeFrame(bytes: Buffer): Frame {
 
 function readKind(head: FrameHead, bytes: Buffer, start: number): Frame {
   if (bytes[5] === 1) return readSegment(head, bytes, start);
-  if (bytes[5] === 2) return { kind: 'loss', ...head, loss: readLoss(bytes, start) };
+  if (bytes[5] === 2)
+    return { kind: 'loss', ...head, loss: readLoss(bytes.toString('utf8', start)) };
   return fail(`kind is ${bytes[5]}`);
 }
 
@@ -242,21 +242,9 @@ function readSegment(head: FrameHead, bytes: Buffer, start: number): SegmentFram
   };
 }
 
-function readLoss(bytes: Buffer, start: number): Loss {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8', start));
-  } catch (error) {
-    fail(`loss is no JSON: ${(error as Error).message}`);
-  }
-  return lossOf(json);
-}
-
 function checkFrame(frame: Frame): void {
   const problem =
     streamProblem(frame) ??
-    (frame.kind === 'segment'
-      ? (segmentProblem(frame) ?? runsProblem(frame.runs, frame))
-      : undefined);
+    (frame.kind === 'loss' ? undefined : (segmentProblem(frame) ?? runsProblem(frame.runs, frame)));
   if (problem) fail(problem);
 }

@@ -1,6 +1,7 @@
 /**
- * Shapes of JSON that came from the network. A shape returns the value, made only of the fields that
- * it knows, or throws a LinkFormatError; so what has passed is exactly its type, whoever sent it.
+ * Shapes of JSON that came from the network. A shape returns the value, made only of the fields
+ * that it knows, or throws a LinkFormatError; so what has passed is exactly its type, whoever sent
+ * it.
  */
 export type Shape<T> = (value: unknown, path: string) => T;
 export type Shaped<S> = S extends Shape<infer T> ? T : never;
@@ -80,7 +81,10 @@ export const oneOf =
     return found;
   };
 
-/** Words for a person: cut at `lengthMax` instead of refused, so that no error text costs a heartbeat. */
+/**
+ * Words for a person: cut at `lengthMax` instead of refused, so that no error text costs a
+ * heartbeat.
+ */
 export const text =
   (lengthMax: number): Shape<string> =>
   (value, path) => {

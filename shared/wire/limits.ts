@@ -5,7 +5,9 @@
 export const limits = {
   /** Key + value + headers of one record. */
   recordBytes: 900 * 1024,
-  /** A sealed RecordBatch, and likewise its records uncompressed (what central's walk may inflate). */
+  /**
+   * A sealed RecordBatch, and likewise its records uncompressed (what central's walk may inflate).
+   */
   segmentBytes: 1024 * 1024,
   /** Records in one segment; keeps every consumer's one-batch decode small. */
   segmentRecords: 10_000,

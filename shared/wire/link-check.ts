@@ -25,8 +25,9 @@ import {
 import { topicProblem } from './topic-name.ts';
 
 /**
- * What the network says, checked field by field against PROTOCOL.md. Each function takes parsed JSON
- * and returns the message, made only of known fields; or throws a LinkFormatError with the field's path.
+ * What the network says, checked field by field against PROTOCOL.md. Each function takes parsed
+ * JSON and returns the message, made only of known fields; or throws a LinkFormatError with the
+ * field's path.
  */
 
 const version = integer(linkVersion, linkVersion);

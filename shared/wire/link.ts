@@ -30,12 +30,14 @@ export const streamKey = (id: StreamId): string => `${id.epoch}/${id.topic}/${id
 export interface HelloStream extends StreamId {
   /** Highest sequence appended; -1 when none. */
   head: number;
-  /** Highest sequence acknowledged by `centralId`; -1 when none. All up to it is gone at the edge. */
+  /**
+   * Highest sequence acknowledged by `centralId`; -1 when none. All up to it is gone at the edge.
+   */
   cursor: number;
   /**
-   * Highest sequence appended under `previous` or before it; -1 when none. What is above was appended
-   * in sessions that no central had confirmed when this one began. Fixed for the run: it is where this
-   * buffer parts from every other copy of it.
+   * Highest sequence appended under `previous` or before it; -1 when none. What is above was
+   * appended in sessions that no central had confirmed when this one began. Fixed for the run: it
+   * is where this buffer parts from every other copy of it.
    */
   confirmed: number;
 }
@@ -73,19 +75,20 @@ export interface HelloAccepted {
 }
 
 /**
- * The buffer is a restored or cloned one. The edge moves what it appended in sessions that no central
- * confirmed ('unconfirmed': all above `confirmed`; 'all': all above `cursor`) to a new epoch, and says
- * hello again with that epoch and a new session (so that requests still under way stay fenced). It is as
- * if the agent had been started again: `previous` is the last session that a central confirmed, which is
- * the forked one itself when it had been let in before, and `confirmed` goes with it.
+ * The buffer is a restored or cloned one. The edge moves what it appended in sessions that no
+ * central confirmed ('unconfirmed': all above `confirmed`; 'all': all above `cursor`) to a new
+ * epoch, and says hello again with that epoch and a new session (so that requests still under way
+ * stay fenced). It is as if the agent had been started again: `previous` is the last session that a
+ * central confirmed, which is the forked one itself when it had been let in before, and `confirmed`
+ * goes with it.
  */
 export interface HelloFork {
   outcome: 'fork';
   centralId: string;
   scope: 'unconfirmed' | 'all';
   /**
-   * With 'all': in these streams, sequences up to `through` are shared with the buffer that goes on in
-   * the old epoch and stay where they are; only what is above moves.
+   * With 'all': in these streams, sequences up to `through` are shared with the buffer that goes on
+   * in the old epoch and stay where they are; only what is above moves.
    */
   keep: (StreamId & { through: number })[];
   reason: string;
@@ -194,11 +197,15 @@ export interface Heartbeat {
   };
   disk: { freeBytes: number; totalBytes: number };
   sources: SourceState[];
-  /** Streams that changed since the last committed heartbeat of this session, all in its first ones. */
+  /**
+   * Streams that changed since the last committed heartbeat of this session, all in its first ones.
+   */
   streams: HeartbeatStream[];
 }
 
-/** A loss as central keeps it. Times are ms on central's clock where `At`, on the edge's otherwise. */
+/**
+ * A loss as central keeps it. Times are ms on central's clock where `At`, on the edge's otherwise.
+ */
 export interface LossRecord extends Loss, StreamId {
   alias: string;
   landedAt: number;

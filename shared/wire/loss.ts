@@ -8,13 +8,15 @@ export interface Loss {
   /** Sequences that the range takes, at least 1. */
   span: number;
   /**
-   * Records lost. `scope: 'stream'`: equals `span`, and counts in accepted = landed + backlog + lost.
-   * `scope: 'source'`: lost before we accepted them; the range is one marker sequence and the number
-   * stands outside the equation (0 when the source cannot tell).
+   * Records lost. `scope: 'stream'`: equals `span`, and counts in accepted = landed + backlog +
+   * lost. `scope: 'source'`: lost before we accepted them; the range is one marker sequence and the
+   * number stands outside the equation (0 when the source cannot tell).
    */
   records: number;
   scope: 'stream' | 'source';
-  /** Payload bytes, as `recordBytes` counts them, or the stored bytes where records cannot be read. */
+  /**
+   * Payload bytes, as `recordBytes` counts them, or the stored bytes where records cannot be read.
+   */
   bytes: number;
   /** Accept time of the oldest and newest record of the range, ms on the edge's accept clock. */
   from: number | null;

@@ -9,7 +9,9 @@ const tail = 12;
 const hashBits = 13;
 const table = new Int32Array(1 << hashBits);
 
-/** `data[literals, start)` go as they are, then `length` (4 at least) bytes from `distance` back. */
+/**
+ * `data[literals, start)` go as they are, then `length` (4 at least) bytes from `distance` back.
+ */
 export type OnMatch = (literals: number, start: number, distance: number, length: number) => void;
 
 /** Finds the matches of one block and returns where its last literals begin. */

@@ -3,8 +3,8 @@ import { blockBytes, findMatches } from './lz-matches.ts';
 import { xxh32 } from './xxh32.ts';
 
 /**
- * The lz4 frame (github.com/lz4/lz4, doc/lz4_Frame_format.md) as far as Kafka's Java client reads it
- * (KafkaLZ4BlockInputStream): version 1, independent blocks, no dictionary. Little-endian.
+ * The lz4 frame (github.com/lz4/lz4, doc/lz4_Frame_format.md) as far as Kafka's Java client reads
+ * it (KafkaLZ4BlockInputStream): version 1, independent blocks, no dictionary. Little-endian.
  *
  *   frame    := 04 22 4D 18 · flags u8 · sizes u8 · [content size u64] · (xxh32 of these >> 8) u8
  *               · block* · 0 u32 · [xxh32 of the content u32]
@@ -94,7 +94,10 @@ function inflateBlock(block: Buffer, out: ByteSink): void {
   }
 }
 
-/** 64 KiB blocks without checksums (Kafka's batch has one of its own), as Kafka's Java client writes. */
+/**
+ * 64 KiB blocks without checksums (Kafka's batch has one of its own), as Kafka's Java client
+ * writes.
+ */
 export function lz4Compress(data: Uint8Array): Uint8Array {
   const out = new ByteSink((data.length >> 1) + 64, Number.MAX_SAFE_INTEGER);
   const header = Buffer.from('04224d186040', 'hex');

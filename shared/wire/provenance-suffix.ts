@@ -9,8 +9,8 @@ import { varintSize, writeVarint } from './varint.ts';
  *   suffix := header(alias) header(topic) header(epoch) header(sequence)
  *   header := varint(name length) name varint(value length) value
  *
- * Only the sequence changes from record to record, so sealing copies these bytes and central's check
- * compares them; `advance` counts the decimal digits up in place.
+ * Only the sequence changes from record to record, so sealing copies these bytes and central's
+ * check compares them; `advance` counts the decimal digits up in place.
  */
 export class ProvenanceSuffix {
   bytes: Uint8Array;

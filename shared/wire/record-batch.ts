@@ -214,8 +214,8 @@ export function batchPayload(batch: Uint8Array, header: BatchHeader): Uint8Array
 }
 
 /**
- * All records of any producer's batch, provenance headers included, after the CRC was verified. Keys
- * and values are views of the batch or of its inflated bytes. Throws a BatchError.
+ * All records of any producer's batch, provenance headers included, after the CRC was verified.
+ * Keys and values are views of the batch or of its inflated bytes. Throws a BatchError.
  */
 export function openBatch(batch: Uint8Array): WireRecord[] {
   const header = readBatchHeader(batch);

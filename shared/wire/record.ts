@@ -62,7 +62,7 @@ export function recordProblem(
   if (record.headers.length > limits.headersPerRecord) {
     return {
       code: 'bad-record',
-      message: `record has ${record.headers.length} headers; the limit is ${limits.headersPerRecord}`,
+      message: `${record.headers.length} headers; the limit is ${limits.headersPerRecord}`,
     };
   }
   const reserved = record.headers.find(([name]) => name.startsWith(reservedHeaderPrefix));

@@ -2,7 +2,9 @@ import { hex32, isCount } from './frame-rules.ts';
 import { limits } from './limits.ts';
 import { readU64, writeU64 } from './u64.ts';
 
-/** Source runs in a frame (grammar in frame.ts): a run's sequence follows from the runs before it. */
+/**
+ * Source runs in a frame (grammar in frame.ts): a run's sequence follows from the runs before it.
+ */
 export const runBytes = 28;
 
 interface Run {

@@ -1,4 +1,6 @@
-/** xxHash, 32 bits, seed 0 (github.com/Cyan4973/xxHash): the checksum inside lz4 frames. Unsigned. */
+/**
+ * xxHash, 32 bits, seed 0 (github.com/Cyan4973/xxHash): the checksum inside lz4 frames. Unsigned.
+ */
 export function xxh32(data: Uint8Array): number {
   const length = data.length;
   let at = 0;

@@ -202,7 +202,7 @@ describe('nor read, however right its CRC', () => {
     ['run’s count', sealed(withRun, (b) => b.writeUInt32BE(1, runAt + 8)), /runs make up 1 of 2/],
     ['run’s offset', sealed(withRun, (b) => b.writeUInt8(255, runAt)), /source offset/],
     ['cut off', sealed({ ...segment, topic: 't'.repeat(90) }, (b) => b.writeUInt8(172, 40)), /./],
-    ['no JSON', sealed(loss, (b) => b.writeUInt8(0, behindTopic)), /loss is no JSON/],
+    ['no JSON', sealed(loss, (b) => b.writeUInt8(0, behindTopic)), /not valid JSON/],
     ['a list', sealed(loss, json([])), /loss is a list/],
     ['null', sealed(loss, json(null)), /loss is null: must be an object/],
     ['an empty object', sealed(loss, json({})), /loss.first is missing/],
