@@ -17,9 +17,9 @@ interface RemoteRow {
 }
 
 const statements = (db: Database) => ({
-  topic: db.prepare<[string], { id: number; count: number }>(
-    "SELECT topic_id AS id, partition_count AS count FROM topics WHERE topic = ? AND kind = 'remote'",
-  ),
+  topic: db.prepare<[string], { id: number; count: number }>(`
+    SELECT topic_id AS id, partition_count AS count FROM topics
+    WHERE topic = ? AND kind = 'remote'`),
   partition: db
     .prepare<[number, number], number>(
       'SELECT partition_id FROM partitions WHERE topic_id = ? AND partition = ?',
@@ -43,9 +43,9 @@ const statements = (db: Database) => ({
 });
 
 /**
- * Puts what landed before a flow existed into its merged topic: index rows only, the batches are there.
- * Per partition it begins behind the newest batch that the merged topic has already, so that running it
- * again adds nothing, a crash in the middle is continued, and order per stream holds.
+ * Puts what landed before a flow existed into its merged topic: index rows only, the batches are
+ * there. Per partition it begins behind the newest batch that the merged topic has already, so that
+ * running it again adds nothing, a crash in the middle is continued, and order per stream holds.
  */
 export class Backfill {
   readonly #database: Database;

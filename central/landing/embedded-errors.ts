@@ -4,8 +4,9 @@ import { LandingError } from './landing.ts';
 export class EmbeddedOpenError extends Error {
   override name = 'EmbeddedOpenError';
   /**
-   * `locked`: another process has it. `newer`: written by a newer version. `foreign`: somebody else's
-   * SQLite file. `corrupt`: damaged. `unusable`: permissions, folder, disk. `settings`: a bad option.
+   * `locked`: another process has it. `newer`: written by a newer version. `foreign`: somebody
+   * else's SQLite file. `corrupt`: damaged. `unusable`: permissions, folder, disk. `settings`: a
+   * bad option.
    */
   readonly code: 'locked' | 'newer' | 'foreign' | 'corrupt' | 'unusable' | 'settings';
 
@@ -22,8 +23,8 @@ export const sqliteCode = (error: unknown): string | undefined => {
 };
 
 /**
- * What went wrong in a commit, in the port's words. SQLITE_FULL rolls back before the commit frame is
- * whole, so nothing was written; of any other failure we do not say what the disk holds.
+ * What went wrong in a commit, in the port's words. SQLITE_FULL rolls back before the commit frame
+ * is whole, so nothing was written; of any other failure we do not say what the disk holds.
  */
 export function toLandingError(error: unknown): LandingError {
   if (error instanceof LandingError) return error;
@@ -47,8 +48,8 @@ export const isDamage = (error: unknown): boolean =>
   /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error) ?? '');
 
 /**
- * Edges' cursors belong to the file's central id, and what they delivered is in it alone: starting anew
- * by ourselves would hide a loss.
+ * Edges' cursors belong to the file's central id, and what they delivered is in it alone: starting
+ * anew by ourselves would hide a loss.
  */
 export const damageHint =
   'the file is damaged: stop central, then put a backup of it in place, or recover it with ' +

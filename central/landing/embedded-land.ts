@@ -8,8 +8,8 @@ import { type AliasWrite, LandingError, type LossWrite, type SegmentWrite } from
 type Positioned = StreamId & { partitionCount: number; first: number };
 
 /**
- * Lands the segments in their order, and each stream's losses between them where their sequences say
- * (the port hands them over apart from each other). Returns the checkpoints that moved.
+ * Lands the segments in their order, and each stream's losses between them where their sequences
+ * say (the port hands them over apart from each other). Returns the checkpoints that moved.
  */
 export function landStreams(
   unit: Unit,
@@ -116,11 +116,7 @@ function headerCount(segment: SegmentWrite): number {
 }
 
 const refused = (stream: Positioned, why: string, cause?: unknown): LandingError =>
-  new LandingError(
-    'refused',
-    `sequence ${stream.first} of ${stream.topic}/${stream.partition} (epoch ${stream.epoch}) ${why}`,
-    { cause },
-  );
+  new LandingError('refused', `sequence ${stream.first} of ${streamKey(stream)} ${why}`, { cause });
 
 const streamKey = (stream: StreamId): string =>
   `${stream.epoch}/${stream.topic}/${stream.partition}`;

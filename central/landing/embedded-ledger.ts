@@ -7,8 +7,8 @@ import type { AliasWrite } from './landing.ts';
 
 export const lossesTopic = 'tributary.losses';
 /**
- * Losses kept in the table, per alias, so that no site pushes out another's. They outlive the topic's
- * retention; the counters in `checkpoints` never forget.
+ * Losses kept in the table, per alias, so that no site pushes out another's. They outlive the
+ * topic's retention; the counters in `checkpoints` never forget.
  */
 const lossesKept = 10_000;
 

@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3';
 
 /**
- * Which landed sequences are losses, exactly, for `lostWithin`: an edge repeats or widens a loss only
- * above its cursor, so that the newest ranges of a stream are the ones that will be asked for.
+ * Which landed sequences are losses, exactly, for `lostWithin`: an edge repeats or widens a loss
+ * only above its cursor, so that the newest ranges of a stream are the ones that will be asked for.
  */
 const rangesKept = 10_000;
 

@@ -8,11 +8,12 @@ import { prepareSchema } from './embedded-schema.ts';
  * The landing's file, ours alone while this process lives.
  *
  *   PATH           the database; PATH-wal and PATH-shm belong to it
- *   PATH-lock      an empty database that we keep locked exclusively: the kernel lets go of it when the
- *                  process dies, and PATH itself stays readable for `sqlite3` meanwhile
+ *   PATH-lock      an empty database that we keep locked exclusively: the kernel lets go of it when
+ *                  the process dies, and PATH itself stays readable for `sqlite3` meanwhile
  *   PATH-reserve   see embedded-reserve.ts
  *
- * (POSIX locks: nobody in this process may open and close PATH or PATH-lock in another way than SQLite.)
+ * (POSIX locks: nobody in this process may open and close PATH or PATH-lock in another way than
+ * SQLite.)
  */
 export interface OpenedFile {
   database: Database;
@@ -69,7 +70,8 @@ function lockFile(path: string): Database {
     if (sqliteCode(error) !== 'SQLITE_BUSY') throw error;
     throw new EmbeddedOpenError(
       'locked',
-      `${path} is in use by another tributary-central; stop that one, or give this one its own landing.path`,
+      `${path} is in use by another tributary-central; stop that one, ` +
+        'or give this one its own landing.path',
     );
   }
 }
@@ -82,8 +84,8 @@ function openError(path: string, error: unknown): EmbeddedOpenError {
   }
   return new EmbeddedOpenError(
     'unusable',
-    `landing.path = ${path} cannot be used: ${message}; check that its folder exists on a disk with ` +
-      'room and that this user may write there',
+    `landing.path = ${path} cannot be used: ${message}; check that its folder exists on a disk ` +
+      'with room and that this user may write there',
     { cause: error },
   );
 }

@@ -3,7 +3,7 @@ import type { AliasWrite, SegmentWrite } from './landing.ts';
 /**
  * A commit on its way to the worker: one buffer, handed over without another copy.
  *
- *   packed := jsonLength u32 LE · json (the writes, each batch replaced by its length) · the batches
+ *   packed := jsonLength u32 LE · json (the writes, each batch replaced by its length) · batches
  */
 export function packCommit(writes: readonly AliasWrite[]): Uint8Array<ArrayBuffer> {
   let batchBytes = 0;

@@ -57,14 +57,14 @@ const statements = (db: Database) => ({
     WHERE (@alias IS NULL OR a.alias = @alias) AND (@topic IS NULL OR c.topic = @topic)
     ORDER BY a.alias, c.checkpoint_id`),
   lossesOf: db
-    .prepare<[{ alias: string; since: number; limit: number }], string>(
-      'SELECT loss FROM losses WHERE alias = @alias AND landed_at >= @since ORDER BY number LIMIT @limit',
-    )
+    .prepare<[{ alias: string; since: number; limit: number }], string>(`
+      SELECT loss FROM losses WHERE alias = @alias AND landed_at >= @since
+      ORDER BY number LIMIT @limit`)
     .pluck(),
   losses: db
-    .prepare<[{ since: number; limit: number }], string>(
-      'SELECT loss FROM losses WHERE landed_at >= @since ORDER BY landed_at, alias, number LIMIT @limit',
-    )
+    .prepare<[{ since: number; limit: number }], string>(`
+      SELECT loss FROM losses WHERE landed_at >= @since
+      ORDER BY landed_at, alias, number LIMIT @limit`)
     .pluck(),
   lostWithin: db
     .prepare<[StreamId & { alias: string; first: number; last: number }], number>(`

@@ -2,9 +2,9 @@ import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync
 import { dirname } from 'node:path';
 
 /**
- * A file that only takes room, beside the database: on a full disk it is given back, so that retention
- * can still write what it needs to write in order to drop what is old. It is as large as the WAL that a
- * checkpoint has to carry into the database.
+ * A file that only takes room, beside the database: on a full disk it is given back, so that
+ * retention can still write what it needs to write in order to drop what is old. It is as large as
+ * the WAL that a checkpoint has to carry into the database.
  */
 export class Reserve {
   readonly #path: string;

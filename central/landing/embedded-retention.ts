@@ -35,8 +35,9 @@ const statements = (db: Database) => ({
 
 /**
  * Keeps the file within its cap and the log within its age. Rows go in landing order, so that each
- * partition loses its oldest; a batch goes with the last row that names it. Age counts from landing, not
- * from the record's own time: a backlog of last month is kept as long as everything else.
+ * partition loses its oldest; a batch goes with the last row that names it. Age counts from
+ * landing, not from the record's own time: a backlog of last month is kept as long as everything
+ * else.
  */
 export class Retention {
   readonly #database: Database;
@@ -79,7 +80,9 @@ export class Retention {
     while (this.#dropToFit(pages));
   }
 
-  /** One step towards `pages` unused ones; false when they are there, or nothing is left to drop. */
+  /**
+   * One step towards `pages` unused ones; false when they are there, or nothing is left to drop.
+   */
   #dropToFit(pages: number): boolean {
     const missing = this.#usedPages() + pages - this.#pagesMax;
     return missing > 0 && this.#drop(() => true, missing * this.#pageBytes);
@@ -91,7 +94,9 @@ export class Retention {
     if (first && first.landedAt > now + clockAheadMs) this.#sql.stampAhead.run({ now });
   }
 
-  /** Drops the oldest rows as long as `goes` says so, up to a step's bounds; false when none went. */
+  /**
+   * Drops the oldest rows as long as `goes` says so, up to a step's bounds; false when none went.
+   */
   #drop(goes: (row: OldestRow) => boolean, bytesWanted = bytesPerStep): boolean {
     const first = this.#sql.oldest.get(1);
     if (!first || !goes(first)) return false;
@@ -124,7 +129,9 @@ export class Retention {
     return this.#pragma('page_count') - this.#pragma('freelist_count');
   }
 
-  /** SQLite itself refuses to grow the file further; a cap below the present size waits for #shrink. */
+  /**
+   * SQLite itself refuses to grow the file further; a cap below the present size waits for #shrink.
+   */
   #capFile(): void {
     this.#database.pragma(`max_page_count = ${this.#pagesMax}`);
   }

@@ -5,12 +5,12 @@ import { EmbeddedOpenError } from './embedded-errors.ts';
  * The tables of the embedded landing.
  *
  *   batches            a sealed RecordBatch, stored once, and where it came from
- *   log                one run of offsets in one topic-partition: [base_offset, base_offset + count) is
- *                      that batch. The remote topic's row and each merged topic's row name the same
- *                      batch. log_id is landing order: retention goes by it
+ *   log                one run of offsets of one topic-partition, [base_offset, base_offset + count),
+ *                      is that batch. The remote topic's row and each merged topic's row name the
+ *                      same one. log_id is landing order: retention goes by it
  *   topics, partitions end_offset is the next free one; a partition without a row is empty
  *   aliases, lineages  the current session and what the intake remembers of earlier ones
- *   checkpoints        per (alias, epoch, topic, partition); merged_offsets and lost_ranges beside it
+ *   checkpoints        per (alias, epoch, topic, partition), with merged_offsets and lost_ranges
  *   fleet, losses      latest heartbeat; the ledger
  *   meta               central_id, probes
  */
@@ -127,12 +127,14 @@ export const schemaVersion = migrations.length;
 /** "TRBC": marks the file as a landing of ours (SQLite header, application id). */
 const applicationId = 0x54524243;
 
-/** Large enough that a 512 KiB batch is 64 pages, small enough that a small commit writes little. */
+/**
+ * Large enough that a 512 KiB batch is 64 pages, small enough that a small commit writes little.
+ */
 export const pageBytes = 8192;
 
 /**
- * Makes `database` ready: settings, tables, migrations. A new one gets `newCentralId()`. O(1): no table
- * is read beyond its first row. Returns the central id. Throws an EmbeddedOpenError.
+ * Makes `database` ready: settings, tables, migrations. A new one gets `newCentralId()`. O(1): no
+ * table is read beyond its first row. Returns the central id. Throws an EmbeddedOpenError.
  */
 export function prepareSchema(database: Database, newCentralId: () => string): string {
   if (isEmpty(database)) {

@@ -30,8 +30,8 @@ export interface StoreOptions {
 export const checkpointBytes = 16 * 1024 * 1024;
 
 /**
- * The embedded landing's core: synchronous, over one opened and prepared database. It reads no clock
- * and no settings, so that a simulation can own both.
+ * The embedded landing's core: synchronous, over one opened and prepared database. It reads no
+ * clock and no settings, so that a simulation can own both.
  */
 export class EmbeddedStore {
   readonly #database: Database;
@@ -60,8 +60,8 @@ export class EmbeddedStore {
   }
 
   /**
-   * Group commit: one transaction, one sync, an answer for each. Where together they fail, each is tried
-   * alone, so that one bad commit does not fail its neighbours.
+   * Group commit: one transaction, one sync, an answer for each. Where together they fail, each is
+   * tried alone, so that one bad commit does not fail its neighbours.
    */
   commitGroup(commits: readonly (readonly AliasWrite[])[]): Outcome[] {
     if (commits.length > 1) {
@@ -143,8 +143,8 @@ export class EmbeddedStore {
   }
 
   /**
-   * Carries the WAL into the database when it has grown (`due`), apart from commits, so that none waits
-   * for it before its answer. A disk that does not take it keeps the WAL; `probe` tells.
+   * Carries the WAL into the database when it has grown (`due`), apart from commits, so that none
+   * waits for it before its answer. A disk that does not take it keeps the WAL; `probe` tells.
    */
   checkpointWal(when: 'due' | 'now'): void {
     if (when === 'due' && this.#walBytes < checkpointBytes) return;

@@ -45,8 +45,8 @@ export const unitStatements = (db: Database) => ({
       landed_records AS landedRecords, lost_records AS lostRecords
     FROM aliases WHERE alias = ?`),
   addAlias: db.prepare<[string, number]>(`
-    INSERT INTO aliases (alias, epoch, session, session_used, adopt_allowed, disabled, first_seen_at,
-      landed_records, lost_records) VALUES (?, '', '', 0, 0, 0, ?, 0, 0)`),
+    INSERT INTO aliases (alias, epoch, session, session_used, adopt_allowed, disabled,
+      first_seen_at, landed_records, lost_records) VALUES (?, '', '', 0, 0, 0, ?, 0, 0)`),
   saveAlias: db.prepare(`
     UPDATE aliases SET epoch = @epoch, session = @session,
       session_used = @sessionUsed, adopt_allowed = @adoptAllowed, disabled = @disabled,
@@ -69,18 +69,18 @@ export const unitStatements = (db: Database) => ({
   saveMergedOffset: db.prepare<[number, number, number]>(
     'INSERT OR REPLACE INTO merged_offsets (checkpoint_id, topic_id, end_offset) VALUES (?, ?, ?)',
   ),
-  topic: db.prepare<[string], Omit<TopicEntry, 'partitions'>>(
-    'SELECT topic_id AS id, topic, kind, partition_count AS partitionCount FROM topics WHERE topic = ?',
-  ),
+  topic: db.prepare<[string], Omit<TopicEntry, 'partitions'>>(`
+    SELECT topic_id AS id, topic, kind, partition_count AS partitionCount
+    FROM topics WHERE topic = ?`),
   addTopic: db.prepare<[string, string]>(
     'INSERT INTO topics (topic, kind, partition_count) VALUES (?, ?, 0)',
   ),
   saveTopic: db.prepare<[number, number]>(
     'UPDATE topics SET partition_count = ? WHERE topic_id = ?',
   ),
-  partition: db.prepare<[number, number], PartitionEntry>(
-    'SELECT partition_id AS id, end_offset AS end FROM partitions WHERE topic_id = ? AND partition = ?',
-  ),
+  partition: db.prepare<[number, number], PartitionEntry>(`
+    SELECT partition_id AS id, end_offset AS end
+    FROM partitions WHERE topic_id = ? AND partition = ?`),
   addPartition: db.prepare<[number, number]>(
     'INSERT INTO partitions (topic_id, partition, start_offset, end_offset) VALUES (?, ?, 0, 0)',
   ),
@@ -90,9 +90,9 @@ export const unitStatements = (db: Database) => ({
   addBatch: db.prepare<[number | null, number | null, string | null, Uint8Array]>(
     'INSERT INTO batches (checkpoint_id, first_sequence, source_runs, batch) VALUES (?, ?, ?, ?)',
   ),
-  addLog: db.prepare<[number, number, number, number, number]>(
-    'INSERT INTO log (partition_id, base_offset, count, batch_id, landed_at) VALUES (?, ?, ?, ?, ?)',
-  ),
+  addLog: db.prepare<[number, number, number, number, number]>(`
+    INSERT INTO log (partition_id, base_offset, count, batch_id, landed_at)
+    VALUES (?, ?, ?, ?, ?)`),
 });
 
 interface CheckpointKeys {

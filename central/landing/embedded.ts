@@ -20,8 +20,8 @@ const randomId = (): string => randomBytes(16).toString('hex');
 
 /**
  * The landing in one SQLite file, on a thread of its own. `retentionMs` counts since landing,
- * `maxBytes` caps all its files together (at least 128 MiB). Rejects with an EmbeddedOpenError, whose
- * message says what to do.
+ * `maxBytes` caps all its files together (at least 128 MiB). Rejects with an EmbeddedOpenError,
+ * whose message says what to do.
  */
 export async function openEmbeddedLanding(
   options: FileStoreOptions,
@@ -37,9 +37,9 @@ export async function openEmbeddedLanding(
 }
 
 /**
- * The same store in this thread, for simulation: deterministic, and `step` may throw between any two
- * steps of a commit, which ends it there like a crash would; the commit rejects with `uncertain`. A
- * restart is a new landing over the same database; `close` leaves the database open.
+ * The same store in this thread, for simulation: deterministic, and `step` may throw between any
+ * two steps of a commit, which ends it there like a crash would; the commit rejects with
+ * `uncertain`. A restart is a new landing over the same database; `close` leaves the database open.
  */
 export function openInlineLanding(
   database: Database,

@@ -5,9 +5,9 @@ import type { RecordHeader } from '#shared/wire/record.ts';
 
 /**
  * The landing port: the log at central. One transaction carries records, merged records, losses,
- * checkpoints, sessions and heartbeats of any number of aliases; when `commit` resolves it is durable,
- * when it rejects with `uncertain` the caller must `load` again before it admits anything more.
- * Adapters: embedded (SQLite, one file) and Kafka. Both pass test/contract/landing.
+ * checkpoints, sessions and heartbeats of any number of aliases; when `commit` resolves it is
+ * durable, when it rejects with `uncertain` the caller must `load` again before it admits anything
+ * more. Adapters: embedded (SQLite, one file) and Kafka. Both pass test/contract/landing.
  */
 export interface Landing {
   readonly kind: 'embedded' | 'kafka';
@@ -24,10 +24,16 @@ export interface Landing {
   checkpoints(filter: { alias?: string; topic?: string }): Promise<CheckpointRow[]>;
   /** Oldest first, from `sinceMs` (central's clock) on. */
   losses(filter: { alias?: string; sinceMs?: number; limit: number }): Promise<LossRecord[]>;
-  /** Sequences of [first, last] of this stream that landed as losses; the others up to `through` are records. */
+  /**
+   * Sequences of [first, last] of this stream that landed as losses; the others up to `through` are
+   * records.
+   */
   lostWithin(alias: string, stream: StreamId, first: number, last: number): Promise<number>;
   topics(): Promise<TopicRow[]>;
-  /** undefined when there is no such topic or partition. `offset` below the start begins at the start. */
+  /**
+   * undefined when there is no such topic or partition. `offset` below the start begins at the
+   * start.
+   */
   records(
     topic: string,
     partition: number,
@@ -36,9 +42,10 @@ export interface Landing {
   ): Promise<RecordPage | undefined>;
 
   /**
-   * For a flow that is added later with `start = "earliest"`, where the adapter can: puts what these
-   * remote topics hold already into the merged topic, in order, once however often it is called. Call it
-   * before any commit names the flow for them: records older than one that it has are not put behind it.
+   * For a flow that is added later with `start = "earliest"`, where the adapter can: puts what
+   * these remote topics hold already into the merged topic, in order, once however often it is
+   * called. Call it before any commit names the flow for them: records older than one that it has
+   * are not put behind it.
    */
   backfillMerged?(mergedTopic: string, remoteTopics: readonly string[]): Promise<void>;
 
@@ -104,7 +111,10 @@ export interface AliasWrite {
   at: number;
   /** Replaces epoch, session and lineage (hello), and clears `adoptAllowed` and `sessionUsed`. */
   session?: { epoch: string; session: string; lineage: string };
-  /** Must be the committed session, else the commit is rejected with `fenced` (another collector took over). */
+  /**
+   * Must be the committed session, else the commit is rejected with `fenced` (another collector
+   * took over).
+   */
   underSession?: string;
   segments: SegmentWrite[];
   losses: LossWrite[];
@@ -128,7 +138,10 @@ export interface SegmentWrite extends StreamId {
   mergedTopics: readonly string[];
 }
 
-/** A loss after clipping; also goes, as JSON under the alias as key, to the topic `tributary.losses`. */
+/**
+ * A loss after clipping; also goes, as JSON under the alias as key, to the topic
+ * `tributary.losses`.
+ */
 export interface LossWrite extends StreamId, Loss {
   partitionCount: number;
 }
@@ -170,8 +183,8 @@ export interface LandedRecord {
 export class LandingError extends Error {
   override name = 'LandingError';
   /**
-   * `full`: no room, nothing was written. `fenced`: another owner. `uncertain`: it may or may not have
-   * been written. `closed`. `refused`: the log will never take it (code in the message).
+   * `full`: no room, nothing was written. `fenced`: another owner. `uncertain`: it may or may not
+   * have been written. `closed`. `refused`: the log will never take it (code in the message).
    */
   readonly code: 'full' | 'fenced' | 'uncertain' | 'closed' | 'refused';
 

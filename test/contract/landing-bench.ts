@@ -14,8 +14,8 @@ export interface LandingHarness {
   /** Opens again what is durable, as after the death of its process. */
   crash(): Promise<void>;
   /**
-   * The next commit dies before its step `n` (from 0), as its process would. Missing where the kind has
-   * no seams. `stepped` tells whether it came to that.
+   * The next commit dies before its step `n` (from 0), as its process would. Missing where the kind
+   * has no seams. `stepped` tells whether it came to that.
    */
   failAt?(n: number): { stepped(): boolean };
   close(): Promise<void>;

@@ -86,7 +86,7 @@ export function describeCommits(bench: LandingBench): void {
       }
     });
 
-    test('has one order: segments in the order of the write, in each topic they go to', async () => {
+    test('has one order: segments in the order of the write, in every topic', async () => {
       const [a, b] = [new Site('factory-a'), new Site('factory-b')];
       await bench.landing.commit([a.hello(bench.now()), b.hello(bench.now())]);
       for (let i = 0; i < 4; i++) {
@@ -122,7 +122,7 @@ export function describeCommits(bench: LandingBench): void {
       }
     });
 
-    test('merged partition is remote partition, and a topic has the largest count seen', async () => {
+    test('merged partition is remote partition; a topic has the largest count seen', async () => {
       const [a, b] = [new Site('factory-a'), new Site('factory-b')];
       await bench.landing.commit([a.hello(bench.now()), b.hello(bench.now())]);
       const three = a.segment(2, { partition: 2, partitionCount: 3 });

@@ -5,7 +5,7 @@ import { e1, e2, Site } from './landing-site.ts';
 
 export function describeSessions(bench: LandingBench): void {
   describe('sessions', () => {
-    test('hello replaces epoch, session and lineage, and is used once something landed', async () => {
+    test('hello replaces epoch, session and lineage; used once something landed', async () => {
       const site = new Site('factory-a');
       const at = bench.now();
       await bench.landing.commit([site.hello(at)]);
@@ -35,7 +35,7 @@ export function describeSessions(bench: LandingBench): void {
       });
     });
 
-    test('flags stay until they are changed; hello clears only that a hole is allowed', async () => {
+    test('flags stay until changed; hello clears only that a hole is allowed', async () => {
       const site = new Site('factory-a');
       await bench.landing.commit([site.hello(bench.now())]);
       const flags = { adoptAllowed: true, disabled: true };
@@ -70,7 +70,7 @@ export function describeSessions(bench: LandingBench): void {
       ]);
     });
 
-    test('a removed alias is forgotten; its topics stay, and go on when it comes back', async () => {
+    test('a removed alias is forgotten; its topics stay and go on when it returns', async () => {
       const [a, b] = [new Site('factory-a'), new Site('factory-b')];
       await bench.landing.commit([a.hello(bench.now()), b.hello(bench.now())]);
       const parts = { segments: [a.segment(4)], losses: [a.loss(2)] };

@@ -37,7 +37,9 @@ const openStore = () =>
     () => 'c'.repeat(32),
   );
 
-/** Lands `valueBytes` at a time until something else than 'landed' comes back; how often it landed. */
+/**
+ * Lands `valueBytes` at a time until something else than 'landed' comes back; how often it landed.
+ */
 function fill(store: FileStore, site: Site, valueBytes: number): { landed: number; code?: string } {
   for (let landed = 0; landed < 10_000; landed++) {
     const segments = [site.segment(1, { valueBytes, first: landed, topic: `t${valueBytes}` })];
@@ -48,7 +50,7 @@ function fill(store: FileStore, site: Site, valueBytes: number): { landed: numbe
   return { landed: 10_000 };
 }
 
-test('a full disk refuses, keeps what it has, and takes commits again when retention made room', (context) => {
+test('a full disk refuses, keeps what it has, and goes on when retention made room', (context) => {
   if (!mounted) return context.skip('no tmpfs here: mounting one needs root');
   const store = openStore();
   expect(store.retain(1)).toBe(false);
@@ -76,7 +78,7 @@ test('a full disk refuses, keeps what it has, and takes commits again when reten
   store.close();
 });
 
-test('a full disk loses nothing over a restart, and goes on when somebody else made room', (context) => {
+test('a full disk loses nothing over a restart, and goes on when there is room', (context) => {
   if (!mounted) return context.skip('no tmpfs here: mounting one needs root');
   mkdirSync(join(folder.path, 'data'));
   const ballast = join(folder.path, 'ballast');

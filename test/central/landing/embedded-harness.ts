@@ -27,7 +27,10 @@ export function testClock() {
   return { clock, advance };
 }
 
-/** On a thread, over a real file. Its death is tested with a real process: embedded-kill.slow.test.ts. */
+/**
+ * On a thread, over a real file. Its death is tested with a real process: embedded-
+ * kill.slow.test.ts.
+ */
 export async function openThread(options: { retentionMs: number }): Promise<LandingHarness> {
   const folder = temporaryFolder();
   const { clock, advance } = testClock();

@@ -29,7 +29,7 @@ class Model {
   }
 }
 
-test(`random commits, crashes and retention: what a plain model holds (${seeds} seeds)`, async () => {
+test(`random commits, crashes, retention: what a plain model holds (${seeds} seeds)`, async () => {
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     await run(seed).catch((error) => {
       throw new Error(`seed ${seed} (TRIBUTARY_SEED=${seed}): ${error.message}`, { cause: error });

@@ -5,9 +5,9 @@ import { silentLog } from '#shared/std/log.ts';
 import { Site } from '../../contract/landing-site.ts';
 
 /**
- * `node landing-load.ts PATH MEBIBYTES`: lands so much, four commits at a time, reads a page now and
- * then, and prints `{"warmRss", "fullRss", "openMs"}`: resident bytes after 64 MiB and at the end, and
- * how long opening it again and asking for the fleet took.
+ * `node landing-load.ts PATH MEBIBYTES`: lands so much, four commits at a time, reads a page now
+ * and then, and prints `{"warmRss", "fullRss", "openMs"}`: resident bytes after 64 MiB and at the
+ * end, and how long opening it again and asking for the fleet took.
  */
 const [path = '', mebibytes] = process.argv.slice(2);
 const parts = { clock: systemClock, log: silentLog };

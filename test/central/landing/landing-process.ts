@@ -7,9 +7,9 @@ import { Site } from '../../contract/landing-site.ts';
 import { Random } from '../../sim/random.ts';
 
 /**
- * A central that lands for ever, until it is killed: `node landing-process.ts PATH [SEED]`. Prints a
- * line for each commit that resolved: alias, topic and how far that stream has landed. Without a seed
- * it only holds the file.
+ * A central that lands for ever, until it is killed: `node landing-process.ts PATH [SEED]`. Prints
+ * a line for each commit that resolved: alias, topic and how far that stream has landed. Without a
+ * seed it only holds the file.
  */
 const [path = '', seed] = process.argv.slice(2);
 const landing = await openEmbeddedLanding(
