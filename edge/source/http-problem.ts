@@ -1,5 +1,5 @@
 import type { ErrorBody } from '#shared/wire/link.ts';
-import { DeliverError } from './source.ts';
+import { DeliverError } from '../deliver-error.ts';
 
 /**
  * A request that is not answered with 200: what was wrong and what to do, as the sender sees it.

@@ -1,13 +1,8 @@
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
+import { DeliverError } from '../deliver-error.ts';
 import { mqttLimits } from './mqtt-limits.ts';
-import {
-  DeliverError,
-  type Delivered,
-  type Delivery,
-  type PositionChange,
-  type SourceContext,
-} from './source.ts';
+import type { Delivered, Delivery, PositionChange, SourceContext } from './source.ts';
 
 /** Losses of messages for which no topic can be found are declared here. */
 export const unroutedTopic = 'mqtt.unrouted';

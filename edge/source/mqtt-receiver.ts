@@ -1,5 +1,6 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { RecordHeader } from '#shared/wire/record.ts';
+import type { DeliverError } from '../deliver-error.ts';
 import { Batch, type Group, type Reply } from './mqtt-batch.ts';
 import type { Budget } from './mqtt-budget.ts';
 import { encodeAcks, type MqttFrame, MqttProtocolError, packetType, reason } from './mqtt-frame.ts';
@@ -9,7 +10,7 @@ import { decodePublish, type MqttVersion, type Publish } from './mqtt-publish.ts
 import { recordOf } from './mqtt-record.ts';
 import type { Routes } from './mqtt-route.ts';
 import type { Session } from './mqtt-session.ts';
-import type { DeliverError, Delivery } from './source.ts';
+import type { Delivery } from './source.ts';
 
 /**
  * The receiving half of MQTT on one connection, the same for client and listener. PUBACK (QoS 1)

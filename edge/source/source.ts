@@ -49,23 +49,10 @@ export interface Delivered {
 /** What a source is given. */
 export interface SourceContext {
   /**
-   * Resolves when durable. Rejects with a {@link DeliverError}. A record that can never be kept
+   * Resolves when durable. Rejects with a DeliverError (../deliver-error.ts). A record that can never be kept
    * (see `recordProblem`) resolves too: it becomes a loss, so that its sender does not repeat it for ever.
    */
   deliver(delivery: Delivery): Promise<Delivered>;
   /** Positions committed earlier whose keys begin with `prefix`. */
   positions(prefix: string): Promise<Map<string, Buffer>>;
-}
-
-export class DeliverError extends Error {
-  readonly code: 'buffer-full' | 'disk-full' | 'bad-topic' | 'too-many-streams' | 'closed' | 'io';
-  /** Whether the same delivery may succeed later. */
-  readonly canRetry: boolean;
-
-  constructor(code: DeliverError['code'], message: string) {
-    super(message);
-    this.name = 'DeliverError';
-    this.code = code;
-    this.canRetry = code === 'buffer-full' || code === 'disk-full' || code === 'io';
-  }
 }

@@ -1,9 +1,5 @@
-import {
-  DeliverError,
-  type Delivered,
-  type Delivery,
-  type SourceContext,
-} from '#edge/source/source.ts';
+import { DeliverError } from '#edge/deliver-error.ts';
+import type { Delivered, Delivery, SourceContext } from '#edge/source/source.ts';
 
 /**
  * A buffer for sources under test. It keeps what survives a restart of the agent (records, losses,

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
-import { DeliverError } from '#edge/source/source.ts';
+import { DeliverError } from '#edge/deliver-error.ts';
 import { createStatus } from '#edge/status.ts';
 import { openapiDocument } from '#edge/status-openapi.ts';
 import { openSubject } from './status-subject.ts';

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { afterEach, expect, test, vi } from 'vitest';
+import { DeliverError } from '#edge/deliver-error.ts';
 import { openHostSource } from '#edge/source/host.ts';
 import type { HostSettings } from '#edge/source/host-settings.ts';
 import { openHostTree } from '#edge/source/host-tree.ts';
-import { DeliverError } from '#edge/source/source.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
 import { changeTree, gateway, writeTree } from './recorded-host.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { DeliverError } from '#edge/deliver-error.ts';
 import { type RecordsRouteOptions, recordsRoute } from '#edge/source/http-records.ts';
-import { DeliverError } from '#edge/source/source.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { RecordingContext } from './recording-context.ts';

@@ -1,5 +1,6 @@
 import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DeliverError } from '#edge/deliver-error.ts';
 import { Budget } from '#edge/source/mqtt-budget.ts';
 import { FrameReader } from '#edge/source/mqtt-frame.ts';
 import { Handover } from '#edge/source/mqtt-handover.ts';
@@ -7,7 +8,6 @@ import { mqttLimits } from '#edge/source/mqtt-limits.ts';
 import { Receiver } from '#edge/source/mqtt-receiver.ts';
 import { Routes } from '#edge/source/mqtt-route.ts';
 import { Session } from '#edge/source/mqtt-session.ts';
-import { DeliverError } from '#edge/source/source.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { eventually, quietly } from '../../contract/eventually.ts';
 import { diskFull, FakeBuffer } from '../../contract/fake-buffer.ts';
