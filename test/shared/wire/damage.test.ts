@@ -93,7 +93,7 @@ test('no shortened body is ever accepted, but at the end of a frame', () => {
 test(`bytes moved, doubled or cut out of a frame are seen (seed ${seed})`, () => {
   const roll = dice();
   const whole = Buffer.concat(encodeFrame(segment));
-  for (let round = 0; round < 3000; round++) {
+  for (let round = 0; round < 1500; round++) {
     const from = roll(whole.length);
     const length = 1 + roll(20);
     const part = whole.subarray(from, from + length);
@@ -109,7 +109,7 @@ test(`bytes moved, doubled or cut out of a frame are seen (seed ${seed})`, () =>
 test(`noise is never a frame, nor a crash (seed ${seed})`, () => {
   const roll = dice();
   const head = Buffer.concat(encodeFrame(segment)).subarray(0, 16);
-  for (let round = 0; round < 3000; round++) {
+  for (let round = 0; round < 1500; round++) {
     const noise = Buffer.from(Array.from({ length: 1 + roll(200) }, () => roll(256)));
     expect(outcome(() => decodeFrames(noise), FrameError)).toBeUndefined();
     const behindHead = Buffer.concat([head, noise]);
@@ -128,11 +128,11 @@ function damage(bytes: Buffer, start: number, roll: (below: number) => number): 
 }
 
 test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)(
-  `${`records damaged under a right CRC (%s) end in a BatchError or in whole records`} (seed ${seed})`,
+  `%s: records damaged under a right CRC are refused or whole (seed ${seed})`,
   (compression) => {
     const roll = dice();
     const sealed = sealBatch(records, { compression, provenance: site });
-    for (let round = 0; round < 5000; round++) {
+    for (let round = 0; round < 1500; round++) {
       const batch = Buffer.from(sealed);
       damage(batch, roll(3) ? batchHeaderBytes : field.attributes, roll);
       restampProducer(batch, { producerId: -1n, producerEpoch: -1, baseSequence: -1 });
@@ -151,7 +151,7 @@ test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
     const roll = dice();
     const text = Buffer.from('the quick brown fox jumps over the lazy dog; '.repeat(40));
     const packed = Buffer.from(codecs[name].compress(text));
-    for (let round = 0; round < 5000; round++) {
+    for (let round = 0; round < 1500; round++) {
       const damaged = Buffer.from(packed.subarray(0, 1 + roll(packed.length)));
       damage(damaged, 0, roll);
       const out = outcome(() => codecs[name].decompress(damaged, 5000), Error);

@@ -12,7 +12,7 @@ import {
   sealBatch,
 } from '#shared/wire/record-batch.ts';
 
-/** The codec against three independent ones: Kafka's own (fixed bytes), kafkajs, @platformatic/kafka. */
+/** The codec against Kafka's own (fixed bytes), kafkajs and @platformatic/kafka. */
 
 const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 const start = 1_700_000_000_000;
@@ -23,7 +23,7 @@ const site: Provenance = {
   firstSequence: 995,
 };
 
-/** What none of them can hold (kafkajs: null header values, repeated names) is left to Kafka's own. */
+/** Null header values and repeated names, which kafkajs cannot hold, are left to Kafka's own. */
 const records: WireRecord[] = Array.from({ length: 200 }, (_, i) => ({
   key: i % 5 === 0 ? null : Buffer.from(`sensor-${i % 7}`),
   value: i % 11 === 3 ? null : Buffer.from(`{"line":${i % 3},"temperature":${(i * 37) % 100}}`),
