@@ -1,5 +1,5 @@
 import { limits } from '#shared/wire/limits.ts';
-import type { StreamId } from '#shared/wire/link.ts';
+import { type StreamId, streamKey } from '#shared/wire/link.ts';
 import { BatchError, readBatchHeader } from '#shared/wire/record-batch.ts';
 import { addLostRange, type LostRangeStatements } from './embedded-lost-ranges.ts';
 import type { AliasEntry, CheckpointEntry, Unit } from './embedded-unit.ts';
@@ -117,9 +117,6 @@ function headerCount(segment: SegmentWrite): number {
 
 const refused = (stream: Positioned, why: string, cause?: unknown): LandingError =>
   new LandingError('refused', `sequence ${stream.first} of ${streamKey(stream)} ${why}`, { cause });
-
-const streamKey = (stream: StreamId): string =>
-  `${stream.epoch}/${stream.topic}/${stream.partition}`;
 
 function byStream(losses: readonly LossWrite[]): Map<string, LossWrite[]> {
   const streams = new Map<string, LossWrite[]>();

@@ -5,7 +5,7 @@ import { EmbeddedOpenError } from './embedded-errors.ts';
  * The tables of the embedded landing.
  *
  *   batches            a sealed RecordBatch, stored once, and where it came from
- *   log                one run of offsets of one topic-partition, [base_offset, base_offset + count),
+ *   log                one run of offsets of a topic-partition, [base_offset, base_offset + count),
  *                      is that batch. The remote topic's row and each merged topic's row name the
  *                      same one. log_id is landing order: retention goes by it
  *   topics, partitions end_offset is the next free one; a partition without a row is empty
