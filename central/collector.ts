@@ -1,9 +1,9 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import type { CentralConfig } from './config.ts';
-import { openFleet } from './fleet/fleet.ts';
-import { openIntake } from './intake/intake.ts';
+import { openFleet } from './fleet/open-fleet.ts';
 import { openLinkServer } from './intake/link-server.ts';
+import { openIntake } from './intake/open-intake.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
 import { openMerge } from './merge/merge.ts';
 import { openStatus } from './status/status.ts';
@@ -40,7 +40,7 @@ export async function startCollector(
     const landing = await openEmbeddedLanding(config.landing, { clock, log });
     closing.push(() => landing.close());
     const merge = openMerge(config.flows);
-    const fleet = await openFleet({ landing, merge, clock, ...config.fleet });
+    const fleet = await openFleet({ landing, merge, clock, log, ...config.fleet });
     closing.push(() => fleet.close());
     const intake = openIntake({ landing, merge, fleet, clock, log, settings: config.intake });
     closing.push(() => intake.close());

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { openFleet } from '#central/fleet/open-fleet.ts';
 import { openIntake } from '#central/intake/open-intake.ts';
 import { openInlineLanding } from '#central/landing/embedded.ts';
 import { openMemoryDatabase } from '#central/landing/embedded-open.ts';
@@ -50,14 +51,11 @@ export class CentralNode {
       { clock, log, newId: this.#random.id },
     );
     const merge = openMerge([{ into: 'merged', from: ['*.data'] }]);
-    const fleet = {
-      onHello() {},
-      onLanded() {},
-      onHeartbeat() {},
-      onTrouble() {},
-      onDisabled() {},
-      onRemoved() {},
-    };
+    const fleet = await openFleet({
+      ...{ landing, merge, clock, log, expect: [] },
+      offlineAfterMs: 15_000,
+      stalledAfterMs: 30_000,
+    });
     const intake = openIntake({ landing, merge, fleet, clock, log, peer: () => '127.0.0.1' });
     this.#life = { landing, intake, clock };
   }
