@@ -12,6 +12,8 @@ export interface Merge {
   readonly flows: readonly Flow[];
   /** The merged topics that `remoteTopic` feeds, in the order of the settings; empty when none. */
   targets(remoteTopic: string): readonly string[];
+  /** What this alias would feed if it had it: topics may hold `*`. */
+  expectedOf(alias: string): readonly { into: string; topic: string }[];
   /** The flow whose name takes a name of this alias' remote topics away; undefined when none. */
   flowInTheWayOf(alias: string): Flow | undefined;
 }
@@ -75,6 +77,13 @@ export function openMerge(flows: readonly Flow[]): Merge {
       }
       return targets;
     },
+    expectedOf: (alias) =>
+      flows.flatMap(({ into, from }) =>
+        from
+          .map((glob) => splitRemoteTopic(glob)!)
+          .filter((glob) => expression(glob.alias, '[^.]*').test(alias))
+          .map(({ topic }) => ({ into, topic })),
+      ),
     flowInTheWayOf: (alias) => flows.find(({ into }) => splitRemoteTopic(into)?.alias === alias),
   };
 }

@@ -47,6 +47,14 @@ describe('what feeds a merged topic', () => {
     expect(merged.targets('all.raw')).toEqual([]);
   });
 
+  test('what a site would feed is known before it does', () => {
+    expect(merge.expectedOf('factory-9')).toEqual([
+      { into: 'sensor-data', topic: 'sensor-data' },
+      { into: 'everything', topic: '*' },
+    ]);
+    expect(merge.expectedOf('store-1')).toContainEqual({ into: 'all.raw', topic: 'raw' });
+  });
+
   test('a flow that is named like an alias’ remote topic stands in the way of that alias', () => {
     expect(merge.flowInTheWayOf('all')?.into).toBe('all.raw');
     expect(merge.flowInTheWayOf('factory-a')).toBeUndefined();
