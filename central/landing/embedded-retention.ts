@@ -74,10 +74,12 @@ export class Retention {
     return this.#shrink();
   }
 
-  /** Drops what is oldest until `bytes` fit under the cap, or nothing is left to drop. */
-  makeRoom(bytes: number): void {
+  /** Drops what is oldest until `bytes` fit under the cap, or nothing is left. Steps that it took. */
+  makeRoom(bytes: number): number {
     const pages = Math.ceil(bytes / this.#pageBytes) + 64;
-    while (this.#dropToFit(pages));
+    let steps = 0;
+    while (this.#dropToFit(pages)) steps += 1;
+    return steps;
   }
 
   /**

@@ -29,6 +29,9 @@ export interface StoreOptions {
 /** WAL bytes after which its pages are carried into the database. */
 export const checkpointBytes = 16 * 1024 * 1024;
 
+/** What a step of retention or backfill writes at most, roughly. */
+const stepBytesMax = 2 * 1024 * 1024;
+
 /**
  * The embedded landing's core: synchronous, over one opened and prepared database. It reads no
  * clock and no settings, so that a simulation can own both.
@@ -123,7 +126,9 @@ export class EmbeddedStore {
 
   /** One bounded step of retention; false when there is nothing to do for now. */
   retain(now: number): boolean {
-    return this.#retention.step(now);
+    const more = this.#retention.step(now);
+    if (more) this.#stepped(1);
+    return more;
   }
 
   /** One bounded step; null when all is in. See Backfill. */
@@ -133,7 +138,14 @@ export class EmbeddedStore {
     cursor: BackfillCursor | null,
     now: number,
   ): BackfillCursor | null {
-    return this.#backfill.step(merged, remote, cursor, now);
+    const next = this.#backfill.step(merged, remote, cursor, now);
+    this.#stepped(1);
+    return next;
+  }
+
+  #stepped(steps: number): void {
+    this.#walBytes += steps * stepBytesMax;
+    this.checkpointWal('due');
   }
 
   /** Writes and syncs; throws when that fails, or when the WAL could not be carried over. */
@@ -159,7 +171,7 @@ export class EmbeddedStore {
 
   #transact(commits: readonly (readonly AliasWrite[])[]): LandedWrite[][] {
     const bytes = commits.reduce((sum, commit) => sum + writtenBytes(commit), 0);
-    this.#retention.makeRoom(bytes);
+    this.#stepped(this.#retention.makeRoom(bytes));
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       this.#step('begin');

@@ -23,7 +23,7 @@ beforeEach(() => {
   }
 });
 afterEach(() => {
-  if (mounted) execFileSync('umount', [folder.path]);
+  if (mounted) execFileSync('umount', ['--lazy', folder.path]);
   mounted = false;
   folder.remove();
 });
