@@ -62,6 +62,7 @@ export class EdgeStreams {
     }
     for (const said of streams) {
       const stream = this.#of(said);
+      if (stream.head !== said.head) this.#tell(stream, null);
       stream.head = said.head;
       this.#sort(stream);
     }

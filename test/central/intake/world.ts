@@ -17,6 +17,7 @@ export class World {
   readonly database = openMemoryDatabase();
   readonly heard = new Heard();
   peer: string | undefined = '127.0.0.1';
+  feed: FleetFeed = this.heard;
   landing: Landing;
   intake: Intake;
   readonly #settings: Partial<IntakeSettings>;
@@ -44,6 +45,12 @@ export class World {
     this.intake = this.#openIntake();
   }
 
+  /** From now on the intake tells `feed`. */
+  tell(feed: FleetFeed): void {
+    this.feed = feed;
+    this.intake = this.#openIntake();
+  }
+
   #openLanding(): Landing {
     return openInlineLanding(
       this.database,
@@ -56,7 +63,7 @@ export class World {
     return openIntake({
       landing: this.#wrap(this.landing),
       merge: openMerge(this.#flows),
-      fleet: this.heard,
+      fleet: this.feed,
       clock: this.clock,
       log: silentLog,
       settings: this.#settings,
