@@ -34,3 +34,29 @@ test('all its files together stay under max_bytes, and give room back, whatever 
   expect(onDisk()).toBeLessThan(30 * mebibyte);
   folder.remove();
 }, 60_000);
+
+test('giving room back moves what stays, and the WAL does not grow with it', () => {
+  const folder = temporaryFolder();
+  const path = join(folder.path, 'central.db');
+  const store = FileStore.open({ path, maxBytes: 1024 * mebibyte, retentionMs: 1000 }, () =>
+    'c'.repeat(32),
+  );
+  const site = new Site('a');
+  store.commitGroup([[site.hello(1)]]);
+  for (const [at, commits] of [
+    [1, 20],
+    [5000, 12],
+  ] as const) {
+    for (let i = 0; i < commits; i++) {
+      const segments = Array.from({ length: 9 }, () => site.segment(1, { valueBytes: 900_000 }));
+      store.commitGroup([[site.write(at, { segments })]]);
+      store.checkpointWal('due');
+    }
+  }
+  let wal = 0;
+  while (store.retain(5500)) wal = Math.max(wal, statSync(`${path}-wal`).size);
+  expect(wal).toBeLessThan(48 * mebibyte);
+  store.close();
+  expect(statSync(path).size).toBeLessThan(170 * mebibyte);
+  folder.remove();
+}, 60_000);

@@ -99,9 +99,10 @@ test('settings that cannot work are named', async () => {
   expect(small.message).toMatch(/landing.max_bytes is 1000/);
   expect(openError({ retentionMs: 0 })).toMatchObject({ code: 'settings' });
   expect(openError({ path: '' })).toMatchObject({ code: 'settings' });
-  const folderAsFile = openError({ path: folder.path });
+  mkdirSync(path(), { recursive: true });
+  const folderAsFile = openError();
   expect(folderAsFile).toMatchObject({ code: 'unusable' });
-  expect(folderAsFile.message).toContain(folder.path);
+  expect(folderAsFile.message).toContain(path());
 });
 
 test('what an older run wrote is there after orderly restarts', async () => {
