@@ -74,7 +74,7 @@ export class Retention {
     return this.#shrink();
   }
 
-  /** Drops what is oldest until `bytes` fit under the cap, or nothing is left. Steps that it took. */
+  /** Drops the oldest until `bytes` fit under the cap, or nothing is left. Steps that it took. */
   makeRoom(bytes: number): number {
     const pages = Math.ceil(bytes / this.#pageBytes) + 64;
     let steps = 0;
