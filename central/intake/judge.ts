@@ -13,6 +13,8 @@ import type { Turns } from './turns.ts';
 
 /** What judging any frame costs, as bytes of a batch. */
 const frameCost = 512;
+/** What a record adds to its payload; about the size of its provenance. */
+const recordCost = 128;
 /** Of all epochs together: an edge has limits.streamsPerEdge at a time. */
 const streamsMax = 4 * limits.streamsPerEdge;
 
@@ -101,9 +103,12 @@ export class Judge {
     if (verdict.verdict !== 'fresh') return verdict;
     const remote = remoteTopic(this.#alias, frame.topic);
     const checked = check(frame, this.#alias, remote);
-    // What was refused may have been inflated to the limit before.
-    await this.#turns.spent('verdict' in checked ? limits.segmentBytes : checked.payloadBytes);
-    if ('verdict' in checked) return checked;
+    if ('verdict' in checked) {
+      // It may have been inflated to the limit before.
+      await this.#turns.spent(limits.segmentBytes);
+      return checked;
+    }
+    await this.#turns.spent(checked.payloadBytes + frame.count * recordCost);
     const { kind: _, acceptedFrom: __, provenance: ___, ...segment } = frame;
     this.#judged.segments.push({
       ...segment,
