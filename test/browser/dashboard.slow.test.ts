@@ -60,6 +60,7 @@ describe.skipIf(missing !== undefined)('dashboard', () => {
     expect(await words(lag('plant-graz'))).toBe('up to date');
     expect(await words(lag('quarry-2'))).toBe('10 min');
     expect(await words(lag('plant-linz'))).toBe(`at least 4 min\nas of ${clock(heard)}`);
+    expect(await words(row('plant-linz'))).toContain(`96 records\n11 KiB, as of ${clock(heard)}`);
     expect(await words(lag('store-0500'))).toBe('unknown\nnever heard from');
     const states = await page.locator('.sites .badge').allInnerTexts();
     expect(states.map((state) => state.trim())).toEqual([
