@@ -10,7 +10,10 @@ export interface Credential {
 /** Throws a Refusal when the peer may not come in at all. `address`: undefined when not known. */
 export type Authenticate = (address: string | undefined) => Credential;
 
-/** Whoever can reach loopback is on this machine and believed; nobody else comes in without a certificate. */
+/**
+ * Whoever can reach loopback is on this machine and believed; nobody else comes in without a
+ * certificate.
+ */
 export const loopbackOnly: Authenticate = (address) => {
   const bare = address?.replace(/^::ffff:(?=\d+\.)/i, '');
   if (bare !== undefined && isLoopback(bare)) return { alias: null };

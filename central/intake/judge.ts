@@ -41,7 +41,10 @@ interface Stream {
   losses: LossWrite[];
 }
 
-/** Judges the frames of one request in their order, each against what the ones before it leave behind. */
+/**
+ * Judges the frames of one request in their order, each against what the ones before it leave
+ * behind.
+ */
 export class Judge {
   readonly #alias: string;
   readonly #state: LaneState;
@@ -147,7 +150,10 @@ export class Judge {
 
 type Refused = Extract<Verdict, { verdict: 'refused' }>;
 
-/** The one walk over a batch from the network: no edge forges another's name or spoils a transaction. */
+/**
+ * The one walk over a batch from the network: no edge forges another's name or spoils a
+ * transaction.
+ */
 function check(
   frame: SegmentFrame,
   alias: string,
