@@ -31,7 +31,14 @@ const edgeProgram: Program = {
       },
     },
   ],
-  plainErrors: new Set(['ListenError', 'DeliverError', 'RangeError', 'HttpProblem']),
+  plainErrors: new Set([
+    'ListenError',
+    'BufferOpenError',
+    'DeliverError',
+    'BatchError',
+    'RangeError',
+    'HttpProblem',
+  ]),
 };
 
 /** Answers the exit code. */
