@@ -7,8 +7,10 @@ import { postTo } from './api.ts';
 /** Those who publish, and know what they were promised. A message is `<name>:<number>`. */
 export interface Publisher {
   readonly name: string;
-  /** How often a repeat of this message is its publisher's own doing: 0 is none. */
+  /** How often it sent this message beyond once where the receiver must take each for a new one. */
   repeats(message: string): number;
+  /** Whether the way to the edge promises each message once, rather than at least once. */
+  readonly exactlyOnce: boolean;
   /** Every message, all of which were acknowledged once `run` has resolved. */
   readonly messages: readonly string[];
   /** Publishes until `signal` aborts, then waits for what is outstanding. */
@@ -36,6 +38,10 @@ export class MqttPublisher implements Publisher {
       const message = packet.payload.toString();
       this.#sent.set(message, (this.#sent.get(message) ?? 0) + 1);
     });
+  }
+
+  get exactlyOnce(): boolean {
+    return this.#qos === 2;
   }
 
   /** A QoS 1 message that was sent again may come twice; QoS 2 is there to prevent it. */
@@ -72,6 +78,7 @@ export class MqttPublisher implements Publisher {
 /** Posts a few records at a time, and the same again until it is told that they are kept. */
 export class HttpPublisher implements Publisher {
   readonly name: string;
+  readonly exactlyOnce = true;
   readonly messages: string[] = [];
   readonly #url: () => string;
   readonly #random: Random;
@@ -109,32 +116,6 @@ export class HttpPublisher implements Publisher {
     const { accepted } = (await answer.json()) as { accepted: number };
     if (accepted !== batch.length) throw new Error(`${accepted} of ${batch.length} accepted`);
     return true;
-  }
-}
-
-/** A subscriber beside the edge: what the broker handed out, message by message. */
-export class Observer {
-  readonly #client: MqttClient;
-  readonly counts = new Map<string, number>();
-  total = 0;
-
-  private constructor(client: MqttClient) {
-    this.#client = client;
-    client.on('message', (_, payload) => {
-      const message = payload.toString();
-      this.counts.set(message, (this.counts.get(message) ?? 0) + 1);
-      this.total += 1;
-    });
-  }
-
-  static async open(url: string): Promise<Observer> {
-    const observer = new Observer(connect(url, 'observer', 5));
-    await observer.#client.subscribeAsync('sensors/#', { qos: 2 });
-    return observer;
-  }
-
-  close(): Promise<void> {
-    return this.#client.endAsync(true);
   }
 }
 
