@@ -4,7 +4,6 @@ import { DeliverError } from '../deliver-error.ts';
 import type { Delivered, Delivery } from '../source/source.ts';
 import { admit } from './capacity.ts';
 import type { Idempotency } from './idempotency.ts';
-import type { Identity } from './identity.ts';
 import type { Ledger } from './ledger.ts';
 import { inTarget } from './merge.ts';
 import { type Item, isKept, type Placed, place } from './placing.ts';
@@ -19,7 +18,7 @@ export type Outcome = Delivered | DeliverError | 'wait';
 
 export interface AppenderParts {
   alias: string;
-  identity: Identity;
+  epoch(): string;
   streams: StreamTable;
   room: Room;
   sealer: Sealer;
@@ -110,8 +109,8 @@ class Commit {
   }
 
   #stream(topic: string, partition: number): Stream | undefined {
-    const { identity, streams } = this.#parts;
-    return streams.get({ epoch: identity.current.epoch, topic, partition });
+    const { epoch, streams } = this.#parts;
+    return streams.get({ epoch: epoch(), topic, partition });
   }
 
   /** Deliveries of a topic wait in order. */
@@ -151,10 +150,9 @@ class Commit {
   }
 
   #add(topic: string, partition: number, items: readonly Item[]): void {
-    const { identity, streams } = this.#parts;
+    const { epoch, streams } = this.#parts;
     const stream =
-      this.#stream(topic, partition) ??
-      streams.create({ epoch: identity.current.epoch, topic, partition });
+      this.#stream(topic, partition) ?? streams.create({ epoch: epoch(), topic, partition });
     let lot = this.#lots.get(stream);
     if (!lot) {
       lot = { stream, pos: headPosition(streams.touch(stream)) + 1, items: [] };

@@ -30,14 +30,18 @@ export class Identity {
     return this.#meta.number('session_confirmed') === 1;
   }
 
+  newEpoch(): string {
+    return this.#newId();
+  }
+
   /**
-   * A new session, and a new epoch if asked for or if there is none yet, written within the
-   * caller's transaction. Answers what takes effect (`adopt`) once that is committed.
+   * A new session, in the epoch given or else in the one there is, written within the caller's
+   * transaction. Answers what takes effect (`adopt`) once that is committed.
    */
-  begin(newEpoch: boolean): BufferIdentity {
+  begin(newEpoch: string | false): BufferIdentity {
     const { epoch, session, previous, centralId } = this.#current;
     const next = {
-      epoch: newEpoch || epoch === '' ? this.#newId() : epoch,
+      epoch: newEpoch || epoch || this.#newId(),
       session: this.#newId(),
       previous: this.isConfirmed ? session : previous,
       centralId,
