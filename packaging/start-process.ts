@@ -34,8 +34,8 @@ export interface ChildOptions {
 }
 
 /**
- * Resolves when the program is ready, rejects with a {@link StartError} when it ends before. It gets a
- * process group of its own: Ctrl-C reaches only us, and we stop edges before central.
+ * Resolves when the program is ready, rejects with a {@link StartError} when it ends before. It
+ * gets a process group of its own: Ctrl-C reaches only us, and we stop edges before central.
  */
 export async function startChild(
   options: ChildOptions,

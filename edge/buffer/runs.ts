@@ -18,7 +18,9 @@ export interface RunsParts extends ForkParts {
 /** The clock's mark is written this often, on the way of another write, ms. */
 const markEveryMs = 60_000;
 
-/** One run of the agent after another: sessions and epochs, and the clock that goes on over them. */
+/**
+ * One run of the agent after another: sessions and epochs, and the clock that goes on over them.
+ */
 export class Runs {
   readonly #parts: RunsParts;
   readonly #identity: Identity;
@@ -86,7 +88,9 @@ export class Runs {
     if (this.#parts.clock.monotonic() - this.#markedAt > markEveryMs) this.mark();
   }
 
-  /** A new session. If the last one was confirmed, all it left behind is shared with its central. */
+  /**
+   * A new session. If the last one was confirmed, all it left behind is shared with its central.
+   */
   #begin(epoch: string | false): BufferIdentity {
     const { streams } = this.#parts;
     const wasConfirmed = this.#identity.isConfirmed;
