@@ -8,9 +8,8 @@ import { prepareSchema } from './schema.ts';
  * The buffer's files, one owner at a time:
  *
  *   PATH           the database; PATH-wal and PATH-shm belong to it
- *   PATH-lock      an empty database that the owner keeps locked exclusively: the kernel lets go
- *                  of it
- *                  when the process dies, and PATH itself stays readable meanwhile
+ *   PATH-lock      an empty database that the owner keeps locked exclusively: the kernel lets
+ *                  go of it when the process dies, and PATH itself stays readable meanwhile
  *   PATH-reserve   see reserve.ts
  *   PATH-damaged   a marker: SQLite met damage, salvage at the next start (salvage.ts)
  *

@@ -3,7 +3,7 @@
  *
  * @example
  * const spec = table('One site.', {
- *   alias: setting(text, { doc: 'Short name of this site.', required: true, example: '"factory-a"' }),
+ *   alias: setting(text, { doc: 'Short name of this site.', required: true }),
  *   buffer: table('The durable buffer.', {
  *     max_bytes: setting(size, { doc: 'Hard cap of the file.', default: '10GiB' }),
  *   }),
