@@ -1,51 +1,43 @@
 import { isUtf8 } from 'node:buffer';
 import { isoTime } from '#shared/std/clock.ts';
 import type { CommandIo } from '#shared/std/command-io.ts';
-import { readFrames, type SegmentFrame } from '#shared/wire/frame.ts';
-import { streamKey } from '#shared/wire/link.ts';
+import type { StreamId } from '#shared/wire/link.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
-import { openBatch, stripProvenance } from '#shared/wire/record-batch.ts';
-import type { RecordBuffer } from './buffer/buffer.ts';
+import type { DamagedRun, InspectedRun } from './buffer/inspect.ts';
 
 /** Beyond it a number is no date (ECMA-262, time values). */
 const dateMax = 8.64e15;
-const readBytes = 1024 * 1024;
 
-/** Everything that waits for central, a record a line, in the order it would be sent. */
+/** One record a line. What is damaged is told on standard error, and the exit code is 1. */
 export async function exportRecords(
-  buffer: RecordBuffer,
-  topic: string | undefined,
+  runs: Iterable<InspectedRun | DamagedRun>,
   io: CommandIo,
 ): Promise<number> {
-  const from = new Map<string, number>();
-  for (let more = true; more; ) {
-    const batch = await buffer.read({ from, maxBytes: readBytes });
-    for (const frame of batch.frames) from.set(streamKey(frame), frame.first + frame.span);
-    for (const frame of readFrames(batch.body)) {
-      if (frame.kind === 'segment' && (topic ?? frame.topic) === frame.topic) {
-        await io.write(segmentLines(frame));
-      }
-    }
-    more = batch.more && batch.frames.length > 0;
+  let code = 0;
+  for (const run of runs) {
+    if ('damage' in run) {
+      const { topic, partition, first, count, damage } = run;
+      io.err(`${topic}/${partition}: ${count} records from ${first} on are damaged: ${damage}`);
+      code = 1;
+    } else await io.write(lines(run));
   }
-  return 0;
+  return code;
 }
 
-const segmentLines = (frame: SegmentFrame): string =>
-  openBatch(frame.batch)
-    .map((record, index) => `${JSON.stringify(recordLine(frame, record, index))}\n`)
+const lines = (run: InspectedRun): string =>
+  run.records
+    .map((record, index) => `${JSON.stringify(recordLine(run, run.first + index, record))}\n`)
     .join('');
 
 /** Bytes that are no text as base64, as everywhere in our JSON. */
-function recordLine(frame: SegmentFrame, sealed: WireRecord, index: number) {
-  const { epoch, topic, partition, first } = frame;
-  const { timestamp, key, value, headers } = stripProvenance(sealed);
+function recordLine({ topic, partition, epoch }: StreamId, sequence: number, record: WireRecord) {
+  const { timestamp, key, value, headers } = record;
   const text = (name: 'key' | 'value', bytes: Buffer | null) =>
     bytes === null || isUtf8(bytes)
       ? { [name]: bytes?.toString('utf8') ?? null }
       : { [`${name}Base64`]: bytes.toString('base64') };
   return {
-    ...{ topic, partition, epoch, sequence: first + index },
+    ...{ topic, partition, epoch, sequence },
     timestamp: Math.abs(timestamp) <= dateMax ? isoTime(timestamp) : timestamp,
     ...text('key', key),
     ...text('value', value),

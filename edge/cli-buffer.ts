@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs';
 import { isoTime } from '#shared/std/clock.ts';
 import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, CommandError } from '#shared/std/command-line.ts';
 import { askHttp, NoAnswer } from '#shared/std/http-request.ts';
 import { showBytes } from '#shared/std/text-table.ts';
 import { limits } from '#shared/wire/limits.ts';
-import type { BufferReport, LedgerLoss, RecordBuffer } from './buffer/buffer.ts';
+import type { BufferReport, LedgerLoss } from './buffer/buffer.ts';
+import type { Inspection } from './buffer/inspect.ts';
 import { exportRecords } from './cli-buffer-export.ts';
 import { agentUrl, askOptions, configOf, settingsOptions } from './cli-edge.ts';
 import {
@@ -16,7 +16,7 @@ import {
   streamsTable,
 } from './cli-status.ts';
 
-/** `buffer …`: asked of the agent while one runs, read from the file itself otherwise. */
+/** `buffer …`: asked of the agent while one runs, read from the file otherwise. */
 export const bufferCommands: Command[] = [
   {
     name: 'buffer list',
@@ -34,14 +34,14 @@ export const bufferCommands: Command[] = [
     name: 'buffer export',
     summary: 'Write the records that central has not acknowledged as NDJSON; they stay here.',
     details:
-      'Needs the buffer for itself: stop the agent first (systemctl stop tributary-edge).\n' +
+      'The agent may run meanwhile. Ends with 1 when some records on disk are damaged.\n' +
       'Example: tributary-edge buffer export --topic sensor-data > backlog.ndjson',
     options: {
       topic: { type: 'string', short: 't', value: 'TOPIC', doc: 'Of this topic only.' },
       ...settingsOptions,
     },
     run: (args, io) =>
-      withBuffer(args, io, (buffer) => exportRecords(buffer, args.text('topic'), io)),
+      withBuffer(args, io, (buffer) => exportRecords(buffer.records(args.text('topic')), io)),
   },
 ];
 
@@ -69,7 +69,7 @@ async function streamsOf(args: CommandArgs, io: CommandIo): Promise<FoundStreams
     return { usedBytes: buffer.usedBytes, maxBytes: buffer.maxBytes, streams };
   }
   return withBuffer(args, io, async (buffer) => {
-    const { usedBytes, maxBytes, streams } = await buffer.report(0, limits.streamsPerEdge);
+    const { usedBytes, maxBytes, streams } = buffer.report();
     return { usedBytes, maxBytes, streams: streams.map(streamRow) };
   });
 }
@@ -86,7 +86,7 @@ async function listLosses(args: CommandArgs, io: CommandIo): Promise<number> {
   const losses =
     url === undefined
       ? await withBuffer(args, io, async (buffer) =>
-          (await buffer.losses(shownLosses)).map((loss) => lossRow(loss)),
+          buffer.losses(shownLosses).map((loss) => lossRow(loss)),
         )
       : (await askStatus(url)).losses;
   if (args.flag('json')) io.out(JSON.stringify({ losses }));
@@ -110,23 +110,19 @@ async function runningAgent(args: CommandArgs): Promise<string | undefined> {
   }
 }
 
-/** Opens the file of the settings, which must be there, and closes it whatever happens. */
+/** Looks at the file of the settings, whether an agent owns it or not; nothing changes. */
 async function withBuffer<T>(
   args: CommandArgs,
   io: CommandIo,
-  use: (buffer: RecordBuffer) => Promise<T>,
+  use: (buffer: Inspection) => Promise<T>,
 ): Promise<T> {
   const settings = configOf(args).buffer;
-  if (!existsSync(settings.path)) {
-    throw new CommandError(
-      `buffer.path = "${settings.path}": there is no buffer; it comes into being with the first run`,
-    );
-  }
-  const { openInlineBuffer } = await import('./buffer/inline.ts');
-  const buffer = await openInlineBuffer(settings, { clock: io.clock });
+  // Only here: to ask a running agent needs no library.
+  const { Inspection } = await import('./buffer/inspect.ts');
+  const buffer = new Inspection(settings, io.clock);
   try {
     return await use(buffer);
   } finally {
-    await buffer.close();
+    buffer.close();
   }
 }
