@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
+import type { Credentials, Enrolment } from '../enrol/enrol.ts';
 import type { FleetFeed } from '../fleet/fleet.ts';
 import type { Landing } from '../landing/landing.ts';
 import type { Merge } from '../merge/merge.ts';
@@ -31,7 +32,11 @@ export interface IntakeOptions {
   clock: Clock;
   log: Logger;
   settings?: Partial<IntakeSettings>;
-  /** Address of the other end; undefined: not known, and so refused. Default: the socket's. */
+  /** The listener speaks TLS: who comes in is who the certificate says. Absent: plain HTTP, loopback. */
+  credentials?: Credentials;
+  /** Answers `enrol` and `renew`; absent: there are no such paths. */
+  enrolment?: Enrolment;
+  /** Address of the other end over plain HTTP; undefined: not known, and so refused. Default: the socket's. */
   peer?: (request: Request, env: unknown) => string | undefined;
 }
 
