@@ -20,12 +20,44 @@ export const centralSpec = (stateDirectory: string) =>
     }),
     link: table('Where edges connect to.', {
       listen: setting(listenAddress, {
-        doc: 'Address of the link; loopback only until certificates exist.',
+        doc: 'Address of the link; beyond loopback it speaks TLS 1.3 with certificates only.',
         default: '127.0.0.1:8443',
+      }),
+      tls: setting(oneOf('auto', 'files', 'off'), {
+        doc: 'auto: an authority of its own; files: an outside one, see cert_file; off: plain HTTP.',
+        shownDefault: '"off" on loopback, else "auto"; "files" where cert_file is set',
+      }),
+      names: setting(texts, {
+        doc: 'Names and addresses that sites reach central by; the first is shown to them.',
+        shownDefault: 'the name and the addresses of this machine',
+        example: '"central.example"',
+      }),
+      cert_file: setting(text, {
+        doc: "Central's certificate and its chain, of an outside authority; PEM.",
+        example: '"/etc/…"',
+      }),
+      key_file: setting(text, { doc: 'Its key; PEM.', example: '"/etc/…"' }),
+      ca_file: setting(text, {
+        doc: "Who signs the sites' certificates (URI tributary:edge:<alias>); PEM.",
+        example: '"/etc/…"',
       }),
       heartbeat_interval: setting(duration(100, 3_600_000), {
         doc: 'How often edges report, also when nothing else moves.',
         default: '5s',
+      }),
+    }),
+    enrol: table("Certificates of sites, by central's own authority.", {
+      authority: setting(text, {
+        doc: 'Its key and certificate, made at first need. Back it up; show it to nobody.',
+        default: `${stateDirectory}/authority.pem`,
+      }),
+      life: setting(duration(60_000, 3650 * 86_400_000), {
+        doc: "Life of a site's certificate; it is renewed at two thirds.",
+        default: '30d',
+      }),
+      grace: setting(duration(0, 3650 * 86_400_000), {
+        doc: 'An expired certificate may still be renewed for this long, after an outage.',
+        default: '180d',
       }),
     }),
     status: table('Status API, metrics and dashboard.', {

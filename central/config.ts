@@ -6,11 +6,17 @@ import { formatProblem } from '#shared/std/settings-problem.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
 import { centralSpec } from './config-spec.ts';
 import { checkFlows } from './flow-check.ts';
+import { type LinkTls, linkTlsOf } from './link-tls-settings.ts';
 
 /** Everything that central is told; times in ms, sizes in bytes. */
 export interface CentralConfig {
   alias: string;
-  link: { listen: string };
+  link: {
+    listen: string;
+    tls: LinkTls /** The first of `names`, for sites; null: not set. */;
+    name: string | null;
+  };
+  enrol: { authorityPath: string; lifeMs: number; graceMs: number };
   intake: { heartbeatIntervalMs: number };
   status: { listen: string };
   landing: EmbeddedLandingSettings;
@@ -71,22 +77,16 @@ export function loadCentralConfig(sources: CentralConfigSources = {}): CentralCo
     rules: settingsEnvironment,
     overrides: sources.overrides,
   });
+  const tls = linkTlsOf(settings.values.link, (key, message) => settings.problem(key, message));
   check(settings);
   settings.settle();
-  return configOf(settings, env.JOURNAL_STREAM !== undefined);
+  return configOf(settings, tls, env.JOURNAL_STREAM !== undefined);
 }
 
 type CentralSettings = Settings<ReturnType<typeof centralSpec>>;
 
 function check(settings: CentralSettings): void {
   const { link, status, fleet } = settings.values;
-  if (!isLoopback(splitHostPort(link.listen)?.host ?? '')) {
-    settings.problem(
-      'link.listen',
-      'can be reached from other machines, and this release cannot check certificates yet: any ' +
-        'program could call itself any site; use "127.0.0.1:8443" and reach it through ssh -R or a VPN',
-    );
-  }
   if (!isLoopback(splitHostPort(status.listen)?.host ?? '')) {
     settings.problem(
       'status.listen',
@@ -110,11 +110,12 @@ function check(settings: CentralSettings): void {
   });
 }
 
-function configOf(settings: CentralSettings, underJournal: boolean): CentralConfig {
-  const { alias, link, status, landing, flow, fleet, log } = settings.values;
+function configOf(settings: CentralSettings, tls: LinkTls, underJournal: boolean): CentralConfig {
+  const { alias, link, enrol, status, landing, flow, fleet, log } = settings.values;
   return {
     alias,
-    link: { listen: link.listen },
+    link: { listen: link.listen, tls, name: link.names?.[0] ?? null },
+    enrol: { authorityPath: enrol.authority, lifeMs: enrol.life, graceMs: enrol.grace },
     intake: { heartbeatIntervalMs: link.heartbeat_interval },
     status,
     landing: {

@@ -139,8 +139,6 @@ const fences: { readonly [vendor: string]: RegExp } = {
   '@node-rs/crc32': /^shared\/std\/crc32c\.ts$/,
   'smol-toml': /^shared\/std\/settings[a-z-]*\.ts$/,
   '@prometheus-io/client': /^shared\/std\/metrics\.ts$/,
-  snappyjs: /^shared\/wire\/compression\.ts$/,
-  lz4js: /^shared\/wire\/compression\.ts$/,
 };
 
 test('every vendor stays behind its fence', () => {

@@ -138,7 +138,9 @@ export class EdgeRecord {
     return this.streams.open.size > 0 || this.#rest.records > 0;
   }
 
-  /** Accepted = landed + backlog + lost, where the edge has every acknowledgement and no loss waits. */
+  /**
+   * Accepted = landed + backlog + lost, where the edge has every acknowledgement and no loss waits.
+   */
   #check(streams: Heartbeat['streams']): void {
     for (const said of streams) {
       const key = streamKey(said);

@@ -14,8 +14,8 @@ export interface Moved {
 }
 
 /**
- * The streams of one edge: what central landed of each, and what the edge told last. Keeps apart the
- * ones that are open, so that lag costs nothing for streams at rest.
+ * The streams of one edge: what central landed of each, and what the edge told last. Keeps apart
+ * the ones that are open, so that lag costs nothing for streams at rest.
  */
 export class EdgeStreams {
   readonly all = new Map<string, StreamFacts>();
@@ -34,7 +34,10 @@ export class EdgeStreams {
     this.#created = created;
   }
 
-  /** `acceptedAt`: when the newest record that the checkpoint counts was accepted; null when not known. */
+  /**
+   * `acceptedAt`: when the newest record that the checkpoint counts was accepted; null when not
+   * known.
+   */
   landed(checkpoint: Checkpoint, acceptedAt: number | null): Moved {
     const stream = this.#of(checkpoint);
     const records = checkpoint.landedRecords - stream.landedRecords;
@@ -49,8 +52,8 @@ export class EdgeStreams {
   }
 
   /**
-   * All that the edge has; what it does not name is gone there. What was told of other epochs may have
-   * moved to this one since.
+   * All that the edge has; what it does not name is gone there. What was told of other epochs may
+   * have moved to this one since.
    */
   hello(epoch: string, streams: readonly HelloStream[]): void {
     const named = new Set(streams.map(streamKey));

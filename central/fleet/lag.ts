@@ -2,9 +2,9 @@ import type { StreamId } from '#shared/wire/link.ts';
 import type { EdgeStateName } from './views.ts';
 
 /**
- * How far behind a site is (DESIGN §1.4), from what was committed and the time since: pure arithmetic.
- * All times are ms on one line (timeline.ts). Where something is not known, the older time is taken:
- * lag may be overstated for a moment, never understated.
+ * How far behind a site is (DESIGN §1.4), from what was committed and the time since: pure
+ * arithmetic. All times are ms on one line (timeline.ts). Where something is not known, the older
+ * time is taken: lag may be overstated for a moment, never understated.
  */
 export interface StreamFacts extends StreamId {
   /** Highest sequence landed or lost; -1 when none. */

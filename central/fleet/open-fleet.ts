@@ -25,7 +25,9 @@ const recountTicks = 10;
 /** Losses of one site become one event in this time. */
 const lossTicks = 5;
 
-/** Rebuilds from the landing what is known of the fleet, and keeps it. Rejects with a LandingError. */
+/**
+ * Rebuilds from the landing what is known of the fleet, and keeps it. Rejects with a LandingError.
+ */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const book = new FleetBook(options);
   await book.restore();

@@ -1,6 +1,8 @@
 import type { SourceState } from '#shared/wire/link.ts';
 
-/** What the status API shows of the fleet (DESIGN §9). Times ms on central's clock; null: not known. */
+/**
+ * What the status API shows of the fleet (DESIGN §9). Times ms on central's clock; null: not known.
+ */
 
 export type EdgeStateName = 'live' | 'catching-up' | 'stalled' | 'offline' | 'never-seen';
 
@@ -30,7 +32,9 @@ export interface EdgeView {
   sources: SourceState[];
   /** Accepted, landed, backlog and lost, each counted on its own (DESIGN §1.3). */
   counts: { accepted: number | null; landed: number; backlog: number | null; lost: number };
-  /** Why a person should look, for example a fork, a refused hello, a clone; empty when all is well. */
+  /**
+   * Why a person should look, for example a fork, a refused hello, a clone; empty when all is well.
+   */
   alarms: string[];
 }
 

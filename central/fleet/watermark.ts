@@ -1,9 +1,9 @@
 import { type EdgeFacts, isOpen, oldestOf, type StreamFacts } from './lag.ts';
 
 /**
- * The time through which a merged topic is complete: everything that a site had accepted by then has
- * landed, or is on the loss ledger. A fact, so it stays where it is while a site is silent. Pure; times
- * are ms on one line (timeline.ts).
+ * The time through which a merged topic is complete: everything that a site had accepted by then
+ * has landed, or is on the loss ledger. A fact, so it stays where it is while a site is silent.
+ * Pure; times are ms on one line (timeline.ts).
  */
 
 /** Of one stream. null: the site has not reported yet. */
@@ -13,7 +13,8 @@ export function streamWatermark(
 ): number | null {
   const { heartbeat, rest } = facts;
   if (!heartbeat) return null;
-  // Not named by any heartbeat that we know: some of the backlog beyond the named streams may be its.
+  // Not named by any heartbeat that we know: some of the backlog beyond the named streams may be
+  // its.
   const unknown = !stream.told && stream.head === null && rest.records > 0;
   if (isOpen(stream) || unknown) return oldestOf(stream, heartbeat);
   return heartbeat.at;

@@ -20,9 +20,10 @@ export const alreadyLanded = (through: number, loss: Loss): number =>
   Math.min(loss.span, Math.max(0, through + 1 - loss.first));
 
 /**
- * A loss is cut to what has not landed. Of what has (`alreadyLanded`), `lostBefore` landed as losses:
- * those the edge declares again, because our answer was lost or because it has widened the loss since.
- * The others are records that are here after all, and the edge must take them off its ledger.
+ * A loss is cut to what has not landed. Of what has (`alreadyLanded`), `lostBefore` landed as
+ * losses: those the edge declares again, because our answer was lost or because it has widened the
+ * loss since. The others are records that are here after all, and the edge must take them off its
+ * ledger.
  */
 export function admitLoss(
   through: number,
@@ -39,7 +40,10 @@ export function admitLoss(
   return { verdict: { verdict: clipped ? 'fresh' : 'duplicate' }, clipped };
 }
 
-/** Without its first `cut` sequences. Its bytes are then an estimate, and `from` no more than a bound. */
+/**
+ * Without its first `cut` sequences. Its bytes are then an estimate, and `from` no more than a
+ * bound.
+ */
 function cutFront(loss: Loss, cut: number): Loss {
   if (cut === 0) return loss;
   const span = loss.span - cut;

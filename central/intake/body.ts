@@ -11,8 +11,9 @@ export interface BodyRules {
 }
 
 /**
- * Hands the body to `use`, and gives its memory back when that is done. Throws a Refusal when the body
- * is too large, too slow or finds no room; where its length is announced, before anything is read.
+ * Hands the body to `use`, and gives its memory back when that is done. Throws a Refusal when the
+ * body is too large, too slow or finds no room; where its length is announced, before anything is
+ * read.
  */
 export async function withBody<T>(
   request: Request,

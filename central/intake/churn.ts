@@ -1,6 +1,6 @@
 /**
- * Two machines with one alias fence each other for ever: each hello ends the session of the other. It
- * harms nothing, but it costs; so each gets its turn for a while, and a person is told.
+ * Two machines with one alias fence each other for ever: each hello ends the session of the other.
+ * It harms nothing, but it costs; so each gets its turn for a while, and a person is told.
  */
 export interface ChurnRules {
   /** Takeovers within `windowMs` that are taken for an accident. */

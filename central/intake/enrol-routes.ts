@@ -15,6 +15,8 @@ import { Refusal } from './refusal.ts';
 const strangers = '(enrol)';
 /** Tries at once, over all peers; an honest gateway tries once. */
 const underWayMax = 32;
+/** Few bytes need little time, also over a bad link. */
+const patienceMs = 10_000;
 
 /** `enrol` and `renew`: answered before anybody is known by name. */
 export function enrolRoutes(
@@ -22,8 +24,8 @@ export function enrolRoutes(
   enrolment: Enrolment,
   rules: Pick<BodyRules, 'budget' | 'clock' | 'timeoutMs'>,
 ): void {
-  let underWay = 0;
   const answer = (path: string, reply: (json: unknown, env: unknown) => Promise<object>): void => {
+    let underWay = 0;
     app.post(path, async (c) => {
       if (underWay >= underWayMax) {
         throw new Refusal(429, 'too-much-at-once', 'many gateways are joining', {
@@ -31,7 +33,8 @@ export function enrolRoutes(
         });
       }
       underWay += 1;
-      const bounds = { ...rules, alias: strangers, bytesMax: enrolBytesMax };
+      const timeoutMs = Math.min(rules.timeoutMs, patienceMs);
+      const bounds = { ...rules, timeoutMs, alias: strangers, bytesMax: enrolBytesMax };
       try {
         return Response.json(
           await withBody(c.req.raw, bounds, (body) =>

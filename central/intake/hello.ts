@@ -8,21 +8,21 @@ import { type Place, placeOf } from './place.ts';
  *   a record that never landed is never dropped as a duplicate, and none lands twice.
  *
  * A sequence names a record only within one buffer's history, and copies of a buffer (a restored
- * backup, a cloned disk) give the same sequences to different records. Central cannot see the records
- * of the past, but it can see relations: each run (session) names the run it continues (`previous`) and
- * how far the records go that it inherited (`confirmed`). Two copies hold the same records exactly up
- * to the point where they part, which is the lower of the two places where the first run that is not
- * common to both begins (lineage.ts). So:
+ * backup, a cloned disk) give the same sequences to different records. Central cannot see the
+ * records of the past, but it can see relations: each run (session) names the run it continues
+ * (`previous`) and how far the records go that it inherited (`confirmed`). Two copies hold the same
+ * records exactly up to the point where they part, which is the lower of the two places where the
+ * first run that is not common to both begins (lineage.ts). So:
  *
  * 1. What landed under an epoch must be a prefix of one buffer's history. Its owner and the owner's
  *    ancestors are the only runs that landed anything. A run may go on if no run that it does not
  *    descend from landed anything since they parted, and if no more has landed than it shares.
- * 2. Any other run forks: what it shares with the owner stays in the old epoch, where the checkpoint
- *    judges it rightly (same sequence, same record, whoever lands it first), and all above moves to an
- *    epoch that is its own.
+ * 2. Any other run forks: what it shares with the owner stays in the old epoch, where the
+ *    checkpoint judges it rightly (same sequence, same record, whoever lands it first), and all
+ *    above moves to an epoch that is its own.
  * 3. Where the relation is not known (central was rolled back, or forgot), the run may go on if all
- *    that landed is behind its cursors: then nothing it still holds can be taken for something else.
- *    Otherwise all that it still holds moves: a record may then land twice, but none is lost.
+ *    that landed is behind its cursors: then nothing it still holds can be taken for something
+ *    else. Otherwise all that it still holds moves: a record may then land twice, but none is lost.
  *
  * An answer that was lost is no special case: a run that was let in and landed nothing stands in
  * nobody's way, and the same run may say hello again at any time, also after a copy fenced it.
@@ -115,8 +115,8 @@ function byEpoch(hello: Hello): Map<string, HelloStream[]> {
 const moveAll = (reason: string): Fork => ({ scope: 'all', keep: [], reason });
 
 const unknownReason =
-  'central does not know the session that this buffer continues, and has records of its epoch that ' +
-  'the buffer still holds: it is a copy, or central was restored';
+  'central does not know the session that this buffer continues, and has records of its epoch ' +
+  'that the buffer still holds: it is a copy, or central was restored';
 const memoryReason =
   'central has landed more than this running agent ever appended: its machine was put back in time';
 
@@ -146,7 +146,10 @@ function clash(
   return 'central has landed more than this buffer holds: it is older than what it continues';
 }
 
-/** The same for what is left of an older epoch: nothing is added there, so only what it holds counts. */
+/**
+ * The same for what is left of an older epoch: nothing is added there, so only what it holds
+ * counts.
+ */
 function leftoverClash(
   state: HelloState,
   streams: readonly HelloStream[],
@@ -160,7 +163,10 @@ function leftoverClash(
   return clashes ? 'another copy of this buffer went on in an epoch that it left' : undefined;
 }
 
-/** 'unconfirmed' where it says the same: it needs no list. A run that was let in has nothing unconfirmed. */
+/**
+ * 'unconfirmed' where it says the same: it needs no list. A run that was let in has nothing
+ * unconfirmed.
+ */
 function forkAbove(
   hello: Hello,
   keep: ReadonlyMap<string, number>,
@@ -194,8 +200,8 @@ function holeReason(holes: readonly Hole[], alias: string): string {
   const records = holes.reduce((sum, { span }) => sum + span, 0);
   return (
     `another central, or this one before it was restored, took ${records} records in ` +
-    `${holes.length} streams that are not here; "tributary-central edges adopt ${alias}" declares them ` +
-    'lost here and lets the site go on'
+    `${holes.length} streams that are not here; ` +
+    `"tributary-central edges adopt ${alias}" declares them lost here and lets the site go on`
   );
 }
 

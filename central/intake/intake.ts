@@ -6,11 +6,19 @@ import type { FleetFeed } from '../fleet/fleet.ts';
 import type { Landing } from '../landing/landing.ts';
 import type { Merge } from '../merge/merge.ts';
 
-/** The front door of central (DESIGN §5): authenticate → admit → land → acknowledge. See open-intake.ts. */
+/**
+ * The front door of central (DESIGN §5): authenticate → admit → land → acknowledge. See
+ * open-intake.ts.
+ */
 export interface Intake {
-  /** Serves `/link/v1/…`; mount it with getRequestListener, or call `app.request` in a simulation. */
+  /**
+   * Serves `/link/v1/…`; mount it with getRequestListener, or call `app.request` in a simulation.
+   */
   app: Hono;
-  /** What a person may do to a site. Each resolves when committed. Rejects with a LandingError or RangeError. */
+  /**
+   * What a person may do to a site. Each resolves when committed. Rejects with a LandingError or
+   * RangeError.
+   */
   admin: IntakeAdmin;
   /** Takes no new requests (503) and waits for those under way. */
   close(): Promise<void>;

@@ -13,6 +13,8 @@ import type { Turns } from './turns.ts';
 
 /** What judging any frame costs, as bytes of a batch. */
 const frameCost = 512;
+/** What a record adds to its payload; about the size of its provenance. */
+const recordCost = 128;
 /** Of all epochs together: an edge has limits.streamsPerEdge at a time. */
 const streamsMax = 4 * limits.streamsPerEdge;
 
@@ -39,7 +41,10 @@ interface Stream {
   losses: LossWrite[];
 }
 
-/** Judges the frames of one request in their order, each against what the ones before it leave behind. */
+/**
+ * Judges the frames of one request in their order, each against what the ones before it leave
+ * behind.
+ */
 export class Judge {
   readonly #alias: string;
   readonly #state: LaneState;
@@ -101,9 +106,12 @@ export class Judge {
     if (verdict.verdict !== 'fresh') return verdict;
     const remote = remoteTopic(this.#alias, frame.topic);
     const checked = check(frame, this.#alias, remote);
-    // What was refused may have been inflated to the limit before.
-    await this.#turns.spent('verdict' in checked ? limits.segmentBytes : checked.payloadBytes);
-    if ('verdict' in checked) return checked;
+    if ('verdict' in checked) {
+      // It may have been inflated to the limit before.
+      await this.#turns.spent(limits.segmentBytes);
+      return checked;
+    }
+    await this.#turns.spent(checked.payloadBytes + frame.count * recordCost);
     const { kind: _, acceptedFrom: __, provenance: ___, ...segment } = frame;
     this.#judged.segments.push({
       ...segment,
@@ -142,7 +150,10 @@ export class Judge {
 
 type Refused = Extract<Verdict, { verdict: 'refused' }>;
 
-/** The one walk over a batch from the network: no edge forges another's name or spoils a transaction. */
+/**
+ * The one walk over a batch from the network: no edge forges another's name or spoils a
+ * transaction.
+ */
 function check(
   frame: SegmentFrame,
   alias: string,

@@ -9,7 +9,10 @@ export interface Received {
   mono: number;
 }
 
-/** Runs in the alias' turn. It counts only once it is committed; one that the network held up does not. */
+/**
+ * Runs in the alias' turn. It counts only once it is committed; one that the network held up does
+ * not.
+ */
 export async function landHeartbeat(
   { fleet }: IntakeParts,
   lane: Lane,

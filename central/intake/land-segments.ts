@@ -15,7 +15,10 @@ export interface SegmentsRequest {
   receivedMono: number;
 }
 
-/** What is committed of the alias, when `session` is the one that is let in; otherwise throws a Refusal. */
+/**
+ * What is committed of the alias, when `session` is the one that is let in; otherwise throws a
+ * Refusal.
+ */
 export function underSession(
   state: LaneState | undefined,
   alias: string,

@@ -19,7 +19,9 @@ export interface LaneState extends Omit<AliasState, 'checkpoints'> {
   heartbeat: { session: string; number: number } | undefined;
 }
 
-/** One alias: its requests one after the other, on what is committed. Aliases run beside each other. */
+/**
+ * One alias: its requests one after the other, on what is committed. Aliases run beside each other.
+ */
 export class Lane {
   readonly alias: string;
   readonly churn = new Churn();

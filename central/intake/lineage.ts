@@ -1,12 +1,13 @@
 /**
- * The family tree of an alias' buffers, as far as central let them in: per epoch, the runs (sessions)
- * that said hello under it, each with its parent (the run it continues) and where its own records
- * begin. Two copies of a buffer hold the same records up to where the first run that only one of them
- * has begins, and nothing says so about the records behind.
+ * The family tree of an alias' buffers, as far as central let them in: per epoch, the runs
+ * (sessions) that said hello under it, each with its parent (the run it continues) and where its
+ * own records begin. Two copies of a buffer hold the same records up to where the first run that
+ * only one of them has begins, and nothing says so about the records behind.
  *
  * Every epoch has one owner, the run that may append to it. Runs that landed something ("used") are
- * always the owner or its ancestors: a run may only take over from a relative that landed nothing since
- * they parted, all others fork (hello.ts). So what landed under an epoch is one unbranched history.
+ * always the owner or its ancestors: a run may only take over from a relative that landed nothing
+ * since they parted, all others fork (hello.ts). So what landed under an epoch is one unbranched
+ * history.
  */
 export interface Lineage {
   /** Least recently opened first. */
@@ -29,8 +30,8 @@ export interface Run {
   parent: string | null;
   used: boolean;
   /**
-   * Highest sequence that its ancestors had appended, by `topic/partition`, where that differs from what
-   * its parent says; -1 where nobody says.
+   * Highest sequence that its ancestors had appended, by `topic/partition`, where that differs from
+   * what its parent says; -1 where nobody says.
    */
   starts: Map<string, number>;
 }
@@ -84,7 +85,10 @@ export function addRun(
   line.runs.push({ session, parent, used: false, starts: new Map(own) });
 }
 
-/** Forgets the oldest until it is small enough. To know less only ever means more caution (hello.ts). */
+/**
+ * Forgets the oldest until it is small enough. To know less only ever means more caution
+ * (hello.ts).
+ */
 function trim(lineage: Lineage, bounds: LineageBounds): void {
   lineage.epochs.splice(0, Math.max(0, lineage.epochs.length - bounds.epochs));
   for (const line of lineage.epochs) {
@@ -137,7 +141,9 @@ interface Stored {
   }[];
 }
 
-/** Within the bounds (at most 1 MiB, all ASCII): what does not fit is forgotten, the oldest first. */
+/**
+ * Within the bounds (at most 1 MiB, all ASCII): what does not fit is forgotten, the oldest first.
+ */
 export function formatLineage(lineage: Lineage, bounds = lineageBounds): string {
   trim(lineage, bounds);
   for (;;) {

@@ -196,7 +196,9 @@ function helloState(state: LaneState | undefined, adoptAllowed: boolean): HelloS
   };
 }
 
-/** A copy that went on may have landed more than this buffer ever had: it is told of its own only. */
+/**
+ * A copy that went on may have landed more than this buffer ever had: it is told of its own only.
+ */
 function checkpointFor(state: LaneState, { epoch, topic, partition, head }: HelloStream) {
   const through = Math.min(head, throughOf(state, { epoch, topic, partition }));
   return { epoch, topic, partition, through };

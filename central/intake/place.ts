@@ -14,7 +14,9 @@ export interface Place {
   passed: boolean;
   /** Highest sequence of the stream that the run has from before the parting. */
   ownStart(stream: HelloStream): number;
-  /** Highest sequence of the stream that both the run and the owner have from before the parting. */
+  /**
+   * Highest sequence of the stream that both the run and the owner have from before the parting.
+   */
   shared(stream: HelloStream): number;
 }
 

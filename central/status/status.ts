@@ -4,6 +4,7 @@ import type { Clock } from '#shared/std/clock.ts';
 import { listenHttp } from '#shared/std/http-server.ts';
 import { isLoopback, parseListen } from '#shared/std/listen-address.ts';
 import type { Logger } from '#shared/std/log.ts';
+import type { Enrolment } from '../enrol/enrol.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '../fleet/views.ts';
 import type { Landing } from '../landing/landing.ts';
 import { statusApp } from './app.ts';
@@ -45,6 +46,8 @@ export interface StatusOptions {
   version: string;
   /** Where edges connect to, shown to people; null while there is no link. */
   linkUrl: string | null;
+  /** Issues join tokens; undefined: the link has no authority of its own. */
+  enrolment?: Pick<Enrolment, 'issueToken'> | undefined;
   /** Clients of /api/v1/events at once. Default 32. */
   maxEventClients?: number;
 }

@@ -51,10 +51,7 @@ export class Connection implements Interceptor {
       this.#fail(`the broker ends it: ${properties?.reasonString ?? `reason code ${reasonCode}`}`),
     );
     this.#client.on('connect', () => this.#ready());
-    this.#client.on('close', () => {
-      this.#receiver?.close();
-      resolve(this.#why ?? 'the connection was closed');
-    });
+    this.#client.on('close', () => resolve(this.#why ?? 'the connection was closed'));
     this.#client.connect();
   }
 

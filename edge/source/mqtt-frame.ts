@@ -131,7 +131,6 @@ export class FrameReader {
     }
     if (this.pendingBytes < headBytes) return this.#wait(headBytes);
     const frame = this.#take(headLength, headBytes);
-    frame.bytes = Buffer.from(frame.bytes);
     frame.skippedBytes = length;
     this.#skip = { frame, left: length - headBytes };
     return this.next();

@@ -79,7 +79,6 @@ export class Peer {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#closing ??= host.clock.monotonic();
-        this.#receiver?.close();
         host.gone(this, this.#will);
         resolve();
       });

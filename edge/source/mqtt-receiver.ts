@@ -24,6 +24,7 @@ export class Receiver {
   /** Batches under way, oldest first. */
   #batches: Batch[] = [];
   #idle: (() => void)[] = [];
+  /** Nothing may be acknowledged any more. */
   #mute = false;
 
   constructor(options: ReceiverOptions) {
@@ -76,11 +77,6 @@ export class Receiver {
   idle(): Promise<void> {
     if (this.#batches.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
-  }
-
-  /** The connection is gone: what is outstanding is stored, but not acknowledged. */
-  close(): void {
-    this.#mute = true;
   }
 
   #reply(publish: Publish): Reply {

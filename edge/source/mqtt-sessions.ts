@@ -48,7 +48,6 @@ export class Sessions {
 
   /** Nothing of it is needed any more. Resolves when that is durable. */
   async end(session: Session): Promise<void> {
-    if (this.#sessions.get(session.clientId) !== session) return;
     this.#sessions.delete(session.clientId);
     const gone = this.#forget(session);
     if (gone.length > 0) await this.#handover.move({ delete: gone });

@@ -57,8 +57,14 @@ export class BatchSize {
     this.#target = Math.max(this.#min, Math.min(this.#max, this.#target * 2, fits));
   }
 
+  /**
+   * An outage says nothing of the link's speed: the estimate falls no further than where the smallest
+   * request takes `targetMs`, or patience would grow without end while central is down.
+   */
   failed(): void {
     this.#target = Math.max(this.#min, this.#target / 2);
-    if (this.#rate !== undefined) this.#rate /= 2;
+    if (this.#rate !== undefined) {
+      this.#rate = Math.min(this.#rate, Math.max(this.#rate / 2, this.#min / this.#targetMs));
+    }
   }
 }

@@ -46,6 +46,7 @@ export class LinkError extends Error {
 const codes: { readonly [status: number]: LinkError['code'] } = {
   401: 'denied',
   403: 'denied',
+  408: 'too-large',
   409: 'hello',
   413: 'too-large',
   421: 'misdirected',

@@ -1,12 +1,11 @@
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { LandedRecord } from '#central/landing/landing.ts';
 import { openStatus, type Status } from '#central/status/status.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
-import { edgeView, type FakeFleet, flowView, landed } from '../central/status/fakes.ts';
+import { edgeView, type FakeFleet, flowView } from '../central/status/fakes.ts';
 import { type Browser, browserMissing, complaintsOf, openBrowser } from './browser.ts';
-import { demoFleet, demoLanding } from './demo-fleet.ts';
+import { demoFleet, demoLanding, hostileLanding } from './demo-fleet.ts';
 
 /** The dashboard as a person meets it, in a real Chromium. */
 
@@ -60,6 +59,7 @@ describe.skipIf(missing !== undefined)('dashboard', () => {
     expect(await words(lag('plant-graz'))).toBe('up to date');
     expect(await words(lag('quarry-2'))).toBe('10 min');
     expect(await words(lag('plant-linz'))).toBe(`at least 4 min\nas of ${clock(heard)}`);
+    expect(await words(row('plant-linz'))).toContain(`96 records\n11 KiB, as of ${clock(heard)}`);
     expect(await words(lag('store-0500'))).toBe('unknown\nnever heard from');
     const states = await page.locator('.sites .badge').allInnerTexts();
     expect(states.map((state) => state.trim())).toEqual([
@@ -155,20 +155,6 @@ describe.skipIf(missing !== undefined)('dashboard', () => {
   const payload = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
 
   test('hostile names, messages and records are only text', async () => {
-    const bytes = Buffer.from(payload);
-    const hostile: LandedRecord[] = [
-      landed(0, { key: bytes, value: bytes, headers: [[payload, bytes]] }),
-      landed(1, { key: null, value: Buffer.concat([bytes, Buffer.from([0xff])]) }),
-      landed(2, { value: Buffer.from(payload.repeat(2_000)) }),
-    ];
-    const partitions = [{ partition: 0, startOffset: 0, endOffset: 3 }];
-    const landing = demoLanding({
-      topics: async () => [
-        { topic: 'plain', kind: 'remote', partitions, records: 3 },
-        { topic: payload, kind: 'remote', partitions, records: 3 },
-      ],
-      records: async () => ({ records: hostile, next: null }),
-    });
     fleet.views.push(
       edgeView(payload, {
         alarms: [payload],
@@ -180,7 +166,7 @@ describe.skipIf(missing !== undefined)('dashboard', () => {
     );
     fleet.flowViews = [flowView(payload, { from: [payload], heldBackBy: [payload] })];
     fleet.happen({ alias: payload, message: payload });
-    await page.goto((await open('127.0.0.1:0', landing)).url);
+    await page.goto((await open('127.0.0.1:0', hostileLanding(payload))).url);
     await row(payload).getByRole('button').click();
     await page.locator('#topics').getByRole('button', { name: payload }).click();
     await page.locator('#records').getByText('Could not be read').waitFor();

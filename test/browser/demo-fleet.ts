@@ -1,6 +1,6 @@
 import type { EdgeView, FlowView } from '#central/fleet/views.ts';
 import type { LandedRecord, Landing, TopicRow } from '#central/landing/landing.ts';
-import { edgeView, FakeFleet, fakeLanding, unseenView } from '../central/status/fakes.ts';
+import { edgeView, FakeFleet, fakeLanding, landed, unseenView } from '../central/status/fakes.ts';
 
 /** A fleet as one meets it in the field: most sites well, some not, each in its own way. */
 
@@ -148,3 +148,17 @@ const demoRecord = (offset: number): LandedRecord => ({
     ['tributary.sequence', Buffer.from(String(offset))],
   ],
 });
+
+/** Two topics, one of them named `payload`, with records that hold it everywhere. */
+export function hostileLanding(payload: string): Landing {
+  const bytes = Buffer.from(payload);
+  const records = [
+    landed(0, { key: bytes, value: bytes, headers: [[payload, bytes]] }),
+    landed(1, { key: null, value: Buffer.concat([bytes, Buffer.from([0xff])]) }),
+    landed(2, { value: Buffer.from(payload.repeat(2_000)) }),
+  ];
+  return demoLanding({
+    topics: async () => [topicRow('plain', 'remote', 3), topicRow(payload, 'remote', 3)],
+    records: async () => ({ records, next: null }),
+  });
+}

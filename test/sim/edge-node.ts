@@ -1,6 +1,6 @@
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import type { RecordBuffer } from '#edge/buffer/buffer.ts';
-import { openInlineBuffer } from '#edge/buffer0/inline.ts';
+import { openInlineBuffer } from '#edge/buffer/inline.ts';
 import { Heartbeats } from '#edge/heartbeat.ts';
 import type { Delivery } from '#edge/source/source.ts';
 import { LinkClient } from '#edge/uplink/client.ts';

@@ -60,7 +60,7 @@ class World {
         new EdgeNode(this.#time, this.#random, {
           alias: `site-${i}`,
           // Some gateways are so small that they have to drop records.
-          maxBytes: this.#random.chance(0.2) ? 400_000 : 1e9,
+          maxBytes: this.#random.chance(0.25) ? 300_000 : 1e9,
           network: this.#network,
         }),
       );
@@ -106,7 +106,8 @@ class World {
       return { id: `${alias}-${order}`, alias, key, order, accepted: false, excused: false };
     });
     this.#published.push(...batch);
-    const padding = this.#random.chance(0.1) ? 'x'.repeat(this.#random.between(1, 3000)) : '';
+    const large = edge.setup.maxBytes < 1e9 ? 4000 : 300;
+    const padding = this.#random.chance(0.5) ? 'x'.repeat(this.#random.between(1, large)) : '';
     const records = batch.map(({ id, key }) => ({
       ...{ key: Buffer.from(key), value: Buffer.from(id), timestamp: simEpochMs },
       headers: padding ? ([['padding', Buffer.from(padding)]] as const) : [],

@@ -49,7 +49,7 @@ function siteRow(edge, view) {
     name.update(next);
     state.update(next, view());
     lag.update(next, view());
-    backlog.update(records(next.lag.records), next.lag.bytes === null ? '' : bytes(next.lag.bytes));
+    backlog.update(...backlogWords(next.lag, view()));
     const { recordsPerSecond, bytesPerSecond } = next.rates;
     pace.update(`${rate(recordsPerSecond)} /s`, `${bytes(Math.round(bytesPerSecond))}/s`);
     buffer.update(next.buffer);
@@ -58,6 +58,14 @@ function siteRow(edge, view) {
     details?.update(next);
   };
   return { node, update, gone: () => details?.close() };
+}
+
+/** Of a silent site it is what was last heard. */
+function backlogWords(lag, { now, stale }) {
+  if (lag.records === null) return ['unknown', ''];
+  const old = (lag.atLeast || stale) && lag.asOf !== null;
+  const heard = old ? `, as of ${at(Date.parse(lag.asOf), now)}` : '';
+  return [records(lag.records), `${bytes(lag.bytes)}${heard}`];
 }
 
 function siteCell(alias) {

@@ -97,7 +97,7 @@ describe('a site', () => {
     });
   });
 
-  test('is offline when no heartbeat came in time, and its lag grows from the last one', async () => {
+  test('is offline when no heartbeat came in time, and its lag grows meanwhile', async () => {
     const edge = await openEdge(world);
     await beat(edge, -1, -1, null);
     await world.pass(20_000);

@@ -15,11 +15,12 @@ import {
 } from './copies.ts';
 
 /**
- * Disks are imaged while they run, put back, cloned and run side by side; answers are lost, requests
- * arrive again later. Whatever happens: no record is dropped as a duplicate of another, none lands
- * twice, and all that lives on some disk at the end lands. (Central cannot tell what several copies
- * share of a past that it has not seen: records copied before a central had confirmed the session they
- * were appended in, and what two copies share that both part from a third one. Those land once for each.)
+ * Disks are imaged while they run, put back, cloned and run side by side; answers are lost,
+ * requests arrive again later. Whatever happens: no record is dropped as a duplicate of another,
+ * none lands twice, and all that lives on some disk at the end lands. (Central cannot tell what
+ * several copies share of a past that it has not seen: records copied before a central had
+ * confirmed the session they were appended in, and what two copies share that both part from a
+ * third one. Those land once for each.)
  */
 const seeds = Number(process.env.TRIBUTARY_SEEDS ?? 3000);
 
@@ -116,8 +117,8 @@ class World {
   }
 
   /**
-   * What two copies share that both part from the epoch's owner moves with each of them: central has
-   * seen it from neither. What the owner holds too must not move.
+   * What two copies share that both part from the epoch's owner moves with each of them: central
+   * has seen it from neither. What the owner holds too must not move.
    */
   allowCousins(disk: Disk): void {
     for (const [stream, { records }] of disk.streams) {

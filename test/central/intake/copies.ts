@@ -10,9 +10,9 @@ import {
 import type { Hello, StreamId } from '#shared/wire/link.ts';
 
 /**
- * A model of buffers that are copied, restored and run at the same time, and of the central that lets
- * them in. Records are names, so that the model sees what central cannot: whether a sequence means the
- * same record.
+ * A model of buffers that are copied, restored and run at the same time, and of the central that
+ * lets them in. Records are names, so that the model sees what central cannot: whether a sequence
+ * means the same record.
  */
 export interface Disk {
   epoch: string;

@@ -44,7 +44,7 @@ describe('the lineage as it is stored', () => {
     expect(startOf(pathTo(line, 'a'), 'topic-0/0')).toBe(-1);
   });
 
-  test('never exceeds 1 MiB, and keeps the owner and where it begins as long as there is room', () => {
+  test('never exceeds 1 MiB, and keeps the owner and where it begins if there is room', () => {
     const line = empty('e');
     for (let i = 0; i < 600; i++) addRun(line, `s${i}`, i ? `s${i - 1}` : null, starts(i * 10, 90));
     line.owner = 's599';

@@ -39,7 +39,7 @@ describe('what lands', () => {
     expect(await world.valuesOf('sensor-data')).toHaveLength(4);
   });
 
-  test('is told to the fleet only after the commit, with how long ago it was accepted', async () => {
+  test('is told to the fleet only after the commit, with when it was accepted', async () => {
     await edge.segments([edge.segment(0, 3)], { 'tributary-clock': '5000' });
     expect(world.heard.landed).toMatchObject([
       { alias: 'factory-a', records: 3, acceptClock: 5000, checkpoints: [{ through: 2 }] },
@@ -65,7 +65,7 @@ describe('what was sent again, out of order or cut otherwise', () => {
     expect(await world.valuesOf('sensor-data')).toEqual(values(0, 4));
   });
 
-  test('names what is expected when something is missing, and lands nothing behind it', async () => {
+  test('names what is expected where something is missing; nothing behind it lands', async () => {
     const frames = [edge.segment(2, 1), edge.segment(0, 1), edge.segment(3, 1)];
     const { body } = await edge.segments(frames);
     expect(body.verdicts).toEqual([
@@ -105,7 +105,7 @@ describe('losses', () => {
     expect(checkpoint).toMatchObject({ landedRecords: 3, lostRecords: 3, through: 5 });
   });
 
-  test('are cut to what has not landed, and the edge learns how many records are here', async () => {
+  test('are cut to what has not landed, and the edge learns how many are here', async () => {
     await edge.segments([edge.segment(0, 4)]);
     const { body } = await edge.segments([edge.loss(2, 5)]);
     expect(body).toEqual({

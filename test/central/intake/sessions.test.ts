@@ -84,7 +84,7 @@ describe('a hello', () => {
     expect((await copy.hello({ streams: [stream] })).body.outcome).toBe('accepted');
   });
 
-  test('of a buffer whose sequences are not here waits for a person, who declares them lost', async () => {
+  test('of a buffer whose sequences are not here waits for a person', async () => {
     const edge = await openEdge(world);
     await edge.segments([edge.segment(0, 3)]);
     const ahead = restarted(edge, 's2');

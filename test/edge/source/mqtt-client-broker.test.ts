@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { afterEach, expect, test } from 'vitest';
+import { mqttLimits } from '#edge/source/mqtt-limits.ts';
 import type { MqttClientSettings } from '#edge/source/mqtt-settings.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { eventually, quietly } from '../../contract/eventually.ts';
@@ -14,7 +15,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-type Answer = (packet: Packet, socket: Socket) => Packet | Buffer | undefined;
+type Answer = (packet: Packet) => Packet | Buffer | undefined;
 
 async function scripted(protocolVersion: 4 | 5, answer: Answer) {
   const got: Packet[] = [];
@@ -24,7 +25,7 @@ async function scripted(protocolVersion: 4 | 5, answer: Answer) {
     const reader = parser({ protocolVersion });
     reader.on('packet', (packet) => {
       got.push(packet);
-      const reply = answer(packet, socket);
+      const reply = answer(packet);
       if (reply)
         socket.write(Buffer.isBuffer(reply) ? reply : generate(reply, { protocolVersion }));
     });
@@ -143,6 +144,72 @@ test('a broker that falls silent is left after its keep-alive, one that answers 
   silent = true;
   await eventually(() => expect(seen('connect').length).toBeGreaterThan(1));
   expect(source.state().state).not.toBe('failed');
+});
+
+test('what is remembered of a lost session is gone before a new one is used', async () => {
+  const { url, seen } = await scripted(4, (packet) =>
+    packet.cmd === 'connect' ? accepts(4) : undefined,
+  );
+  const buffer = new FakeBuffer();
+  buffer.stored.set('mqtt/qos2/edge/1', Buffer.alloc(4));
+  buffer.stored.set('mqtt/qos2/of-another-client-id/1', Buffer.alloc(4));
+  const source = openClient(buffer, { url });
+  ends.push(() => source.stop());
+  await source.start();
+  expect([...buffer.stored.keys()]).toEqual(['mqtt/qos2/edge/1']);
+  buffer.hold();
+  await eventually(() => expect(seen('connect')).toHaveLength(1));
+  await buffer.until(() => buffer.outstanding === 1);
+  await quietly();
+  expect(seen('subscribe')).toEqual([]);
+  buffer.release();
+  await eventually(() => expect(seen('subscribe')).toHaveLength(1));
+  expect([...buffer.stored.keys()]).toEqual([]);
+});
+
+test('a broker that comes and goes cannot fill the memory while the buffer is stalled', async () => {
+  const flood = generate({
+    cmd: 'publish',
+    topic: 'a',
+    payload: Buffer.alloc(500_000),
+    qos: 0,
+    dup: false,
+    retain: false,
+  });
+  const { url, seen, sockets } = await scripted(4, (packet) => {
+    if (packet.cmd === 'connect') return accepts(4);
+    if (packet.cmd !== 'subscribe') return undefined;
+    return { cmd: 'suback', messageId: packet.messageId, granted: [2] };
+  });
+  const { source, buffer } = await start({ url });
+  await eventually(() => expect(source.state().state).toBe('running'));
+  buffer.hold();
+  ends.push(() => buffer.release());
+  for (const socket of sockets) for (let n = 0; n < 50; n += 1) socket.write(flood);
+  await buffer.until(() => buffer.offered * 500_000 >= mqttLimits.outstandingBytes);
+  const { offered } = buffer;
+  for (const socket of sockets) socket.destroy();
+  await quietly();
+  await quietly();
+  expect(seen('connect')).toHaveLength(1);
+  expect(buffer.offered).toBe(offered);
+  buffer.release();
+  await eventually(() => expect(seen('connect').length).toBeGreaterThan(1));
+});
+
+test('stop says goodbye, and takes nothing that comes after it', async () => {
+  const { url, seen } = await scripted(4, (packet) => {
+    if (packet.cmd === 'connect') return accepts(4);
+    if (packet.cmd === 'subscribe') {
+      return { cmd: 'suback', messageId: packet.messageId, granted: [2] };
+    }
+    return packet.cmd === 'disconnect' ? Buffer.from([0x30, 3, 0, 1, 97]) : undefined;
+  });
+  const { source, buffer } = await start({ url });
+  await eventually(() => expect(source.state().state).toBe('running'));
+  await source.stop();
+  expect(seen('disconnect')).toHaveLength(1);
+  expect(buffer.records).toEqual([]);
 });
 
 test('while a subscription is under way, stop does not wait for ever', async () => {

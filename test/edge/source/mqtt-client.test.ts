@@ -306,6 +306,22 @@ describe.skipIf(mosquittoMissing)(`MQTT client at mosquitto ${mosquittoMissing ?
     ]);
   });
 
+  test('MQTT 5: a retained message comes once, not with every connection', async () => {
+    const mosquitto = await broker();
+    const wire = await wireTo(mosquitto.port, 5);
+    await mosquitto.publish('a', 'retained', '-r', '-q', '1');
+    const first = await start({ url: wire.url, protocol: '5' });
+    await wire.until(() => wire.of('client', 'puback').length === 1);
+    wire.cut();
+    await eventually(() => expect(first.state().state).toBe('degraded'));
+    await eventually(() => expect(first.state().state).toBe('running'));
+    await first.stop();
+    await start({ url: wire.url, protocol: '5' });
+    await mosquitto.publish('a', 'next', '-q', '1');
+    await buffer.until(() => buffer.values().includes('next'));
+    expect(buffer.values()).toEqual(['retained', 'next']);
+  });
+
   test('a repeat of the broker is marked as one', async () => {
     const mosquitto = await broker();
     const wire = await wireTo(mosquitto.port);

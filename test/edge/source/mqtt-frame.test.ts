@@ -75,6 +75,19 @@ test('reads what the codec of MQTT.js writes, however it is cut', () => {
   );
 });
 
+test('properties that reach beyond their packet are malformed', () => {
+  const read = (...body: number[]) => {
+    const [frame] = readAll(Buffer.from([0x30, body.length, 0, 1, 97, ...body.slice(3)]), [100]);
+    return () => decodePublish(frame!, 5);
+  };
+  expect(read(0, 0, 0, 0, 120)).not.toThrow();
+  expect(read(0, 0, 0, 9, 3, 0, 1, 120)).toThrow('cut off');
+  expect(read(0, 0, 0, 4, 3, 0, 9, 120)).toThrow('cut off');
+  expect(read(0, 0, 0, 2, 2, 0)).toThrow('cut off');
+  expect(read(0, 0, 0, 2, 0x7f, 0)).toThrow('property 0x7f');
+  expect(read(0, 0, 0, 7, 0x26, 0, 1, 0xff, 0, 1, 97)).toThrow('not UTF-8');
+});
+
 test('user properties keep their order and their repeats', () => {
   const pair = (name: string, value: string) =>
     Buffer.concat([

@@ -134,6 +134,57 @@ test.each([4, 5] as const)('MQTT %i: "session present" is true over a restart', 
     expect([...buffer.stored.keys()]).toEqual([]);
   });
   expect(await present(false)).toBe(false);
+  if (version === 5) {
+    const ending = raw(source, 5);
+    ending.connect({ clean: false, clientId: 'é/1', properties });
+    ending.send({ cmd: 'disconnect', properties: { sessionExpiryInterval: 0 } });
+    await eventually(() => expect([...buffer.stored.keys()]).toEqual([]));
+  }
+});
+
+test('a session that ends with its connection is not resumed by one that takes it over', async () => {
+  const source = await start();
+  const older = raw(source);
+  older.connect({ clean: true });
+  await eventually(() => expect(older.of('connack')).toHaveLength(1));
+  const newer = raw(source);
+  newer.connect({ clean: false });
+  await eventually(() => expect(newer.of('connack')).toMatchObject([{ sessionPresent: false }]));
+  await eventually(() => expect(older.closed).toBe(true));
+  const again = raw(source);
+  again.connect({ clean: false });
+  await eventually(() => expect(again.of('connack')).toMatchObject([{ sessionPresent: true }]));
+});
+
+test('a client that goes while it is being let in leaves nothing behind', async () => {
+  const source = await start();
+  buffer.hold();
+  const client = raw(source);
+  client.connect({ clean: false });
+  await buffer.until(() => buffer.outstanding === 1);
+  expect(source.state().detail).toMatch(/1 client$/);
+  client.socket.destroy();
+  await quietly();
+  buffer.release();
+  await eventually(() => expect(source.state().detail).toMatch(/0 clients$/));
+});
+
+test('a client that reads no answers is not read either', async () => {
+  const source = await start();
+  const client = raw(source, 5);
+  client.connect();
+  await eventually(() => expect(client.of('connack')).toHaveLength(1));
+  client.socket.pause();
+  const subscribe = [0x82, 7, 0, 1, 0, 0, 1, 97, 0];
+  client.socket.write(Buffer.alloc(3_000_000 * subscribe.length, Buffer.from(subscribe)));
+  const left: number[] = [];
+  for (let turn = 0; turn < 10; turn += 1) {
+    await quietly();
+    left.push(client.socket.writableLength);
+  }
+  // Whatever fits into the buffers of the kernel is gone; the rest stays with the client.
+  expect(left.at(-1)).toBe(left.at(-2));
+  expect(left.at(-1)).toBeGreaterThan(0);
 });
 
 test('a restart of the agent between PUBREC and PUBREL doubles nothing', async () => {
@@ -325,6 +376,12 @@ describe('a will', () => {
     const fast = await start({}, fastClock(1000));
     await dead(fast, { will: later, clean: false, properties: lasting });
     await buffer.until(() => buffer.records.length === 2);
+  });
+
+  test('does not wait where no session waits with it', async () => {
+    const source = await start();
+    await dead(source, { will: later });
+    await buffer.until(() => buffer.records.length === 1);
   });
 
   test('is not published because the source stops', async () => {

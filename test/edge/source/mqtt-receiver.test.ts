@@ -123,14 +123,12 @@ describe('QoS 2', () => {
     const first = open();
     buffer.hold();
     first.read(message('a/x', 2, 7));
-    first.receiver.close();
     const second = open({ session: first.session });
     second.read({ ...message('a/x', 2, 7), dup: true });
     await quietly();
     expect(second.sent).toEqual([]);
     buffer.release();
     await eventually(() => expect(second.sent).toEqual(['pubrec 7']));
-    expect(first.sent).toEqual([]);
     second.read({ ...message('a/x', 2, 7), dup: true }, release(7));
     await eventually(() => expect(second.sent).toEqual(['pubrec 7', 'pubrec 7', 'pubcomp 7']));
     expect(buffer.values()).toEqual(['a/x 7']);
@@ -172,6 +170,23 @@ describe('QoS 2', () => {
     const { read, sent } = open({ version: 5 });
     read(release(9));
     await eventually(() => expect(sent).toEqual(['pubcomp 9 0x92']));
+  });
+
+  test('a release waits for the record that it releases', async () => {
+    const first = open();
+    buffer.hold();
+    first.read(message('a/x', 2, 7));
+    const second = open({ session: first.session });
+    buffer.rejects = ({ records }) => (records.length > 0 ? diskFull() : undefined);
+    second.read(release(7));
+    buffer.release();
+    await buffer.until(() => buffer.attempts > 3);
+    expect(second.sent).toEqual([]);
+    buffer.rejects = () => undefined;
+    await eventually(() => expect(second.sent).toEqual(['pubcomp 7']));
+    // Released while its record was being handed over again: no id is left behind.
+    expect(held()).toEqual([]);
+    expect(buffer.values()).toEqual(['a/x 7']);
   });
 
   test('ids of a session that ends with its connection are not stored', async () => {

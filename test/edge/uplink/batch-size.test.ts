@@ -64,3 +64,10 @@ test("central's limit binds at once", () => {
   size.limit(100 * KiB);
   expect(size.target).toBe(100 * KiB);
 });
+
+test('a long outage does not make the next request wait for ever', () => {
+  const size = make();
+  carry(size, 50_000, 10);
+  for (let i = 0; i < 10_000; i++) size.failed();
+  expect(size.timeoutFor(size.target)).toBeLessThan(15_000);
+});
