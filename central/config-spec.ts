@@ -24,7 +24,7 @@ export const centralSpec = (stateDirectory: string) =>
         default: '127.0.0.1:8443',
       }),
       tls: setting(oneOf('auto', 'files', 'off'), {
-        doc: 'auto: an authority of its own; files: an outside one, see cert_file; off: plain HTTP.',
+        doc: '"auto" with an authority of its own, "files" with an outside one, "off" for plain HTTP.',
         shownDefault: '"off" on loopback, else "auto"; "files" where cert_file is set',
       }),
       names: setting(texts, {

@@ -33,7 +33,12 @@ function problems(...input: Parameters<typeof load>): string[] {
 test('an empty file is a whole central', () => {
   expect(load('')).toEqual({
     alias: 'central',
-    link: { listen: '127.0.0.1:8443' },
+    link: { listen: '127.0.0.1:8443', name: null, tls: { mode: 'off' } },
+    enrol: {
+      authorityPath: '/var/lib/tributary-central/authority.pem',
+      lifeMs: 30 * 86_400_000,
+      graceMs: 180 * 86_400_000,
+    },
     intake: { heartbeatIntervalMs: 5_000 },
     status: { listen: '127.0.0.1:8080' },
     landing: {
@@ -95,9 +100,13 @@ offline_after = "2s"`,
   });
 });
 
-test('nothing listens beyond loopback before there are certificates', () => {
-  expect(problems('link.listen = "0.0.0.0:8443"\nstatus.listen = "central.example:80"')).toEqual([
-    expect.stringMatching(/^central\.toml:1: link\.listen = "0\.0\.0\.0:8443": .*certificates/),
+test('nothing listens beyond loopback without proof of who is there', () => {
+  expect(
+    problems(
+      'link = { listen = "0.0.0.0:8443", tls = "off" }\nstatus.listen = "central.example:80"',
+    ),
+  ).toEqual([
+    expect.stringMatching(/^central\.toml:1: link\.tls = "off": .*any site; use "auto"/),
     expect.stringMatching(/^central\.toml:2: status\.listen = .*no sign-in/),
   ]);
 });
