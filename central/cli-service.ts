@@ -6,6 +6,7 @@ import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
 import { runService } from '#shared/std/service.ts';
 import { checkOptions, checkSettings } from '#shared/std/settings-command.ts';
 import type { Notifier } from '#shared/std/systemd.ts';
+import { showCount } from '#shared/std/text-table.ts';
 import { configOf, settingsOptions } from './cli-central.ts';
 import { type CentralConfig, centralSettings } from './config.ts';
 
@@ -42,15 +43,14 @@ const summaryOf = ({ alias, link, landing, flows }: CentralConfig): string =>
   `merges ${flows.length} ${flows.length === 1 ? 'topic' : 'topics'}`;
 
 async function run(load: () => CentralConfig, io: CommandIo, notifier: Notifier): Promise<number> {
-  const config = load();
-  const log = openLog('tributary-central', config.log.level, config.underJournal);
-  for (const warning of config.warnings) log.warn(warning);
+  const settings = load();
+  const log = openLog('tributary-central', settings.log.level, settings.underJournal);
   return runService({
-    io,
-    log,
-    notifier,
-    reload: config.underJournal ? () => reload(load, log) : undefined,
-    async start() {
+    ...{ io, log, notifier, settings },
+    reload: settings.underJournal ? load : undefined,
+    async start(config) {
+      log.level = config.log.level;
+      for (const warning of config.warnings) log.warn(warning);
       // Only here: the other commands need none of the libraries behind it.
       const { startCollector } = await import('./collector.ts');
       const { clock } = io;
@@ -66,22 +66,28 @@ async function run(load: () => CentralConfig, io: CommandIo, notifier: Notifier)
   });
 }
 
-/** Settings are read once; a reload tells whether a restart would find them good. */
-function reload(load: () => CentralConfig, log: ReturnType<typeof openLog>): void {
-  try {
-    load();
-    log.warn('the settings are good; restart to have them take effect');
-  } catch (error) {
-    log.error(
-      { error: String(error) },
-      'a restart would fail; still running with the old settings',
-    );
-  }
-}
-
 const proofMs = 10_000;
 
-async function proveHealth(statusUrl: string): Promise<void> {
+/** Over central's own door: loop, listener and landing have to work for an answer. */
+async function proveHealth(statusUrl: string): Promise<string> {
   const { status } = await askHttp(`${statusUrl}/healthz`, { timeoutMs: proofMs });
   if (status !== 200) throw new CommandError(`/healthz answers ${status}`);
+  const { text } = await askHttp(`${statusUrl}/api/v1/edges`, { timeoutMs: proofMs });
+  return fleetInWords((JSON.parse(text) as { edges: SiteState[] }).edges);
+}
+
+interface SiteState {
+  state: string;
+  lag: { records: number | null };
+}
+
+/** For `systemctl status`: how many sites, in which states, how far behind. */
+export function fleetInWords(sites: readonly SiteState[]): string {
+  if (sites.length === 0) return 'no site has called yet';
+  const counts = new Map<string, number>();
+  for (const { state } of sites) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const states = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
+  const behind = sites.reduce((sum, { lag }) => sum + (lag.records ?? 0), 0);
+  const lag = behind === 0 ? 'nothing known to wait' : `${showCount(behind)} records wait at sites`;
+  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}: ${states}; ${lag}`;
 }

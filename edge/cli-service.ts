@@ -5,9 +5,11 @@ import { openLog } from '#shared/std/log.ts';
 import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
 import { runService } from '#shared/std/service.ts';
 import { checkOptions, checkSettings } from '#shared/std/settings-command.ts';
+import { SettingsError } from '#shared/std/settings-problem.ts';
 import type { Notifier } from '#shared/std/systemd.ts';
-import { showBytes } from '#shared/std/text-table.ts';
+import { printable, showBytes, showCount, showSeconds } from '#shared/std/text-table.ts';
 import { configOf, settingsOptions } from './cli-edge.ts';
+import { type AgentStatus, askStatus } from './cli-status.ts';
 import { type EdgeConfig, edgeSettings } from './config.ts';
 
 /** `run` and `check`: the commands that read the settings whole. */
@@ -25,16 +27,22 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
     name: 'check',
     summary: 'Check the settings and tell every problem at once.',
     words: ['[NAME]'],
-    options: { ...checkOptions, ...settingsOptions },
-    run: (args, io) =>
-      checkSettings(args, io, {
-        spec: edgeSettings(),
-        envPrefix: settingsEnvironment.prefix,
-        load: () => {
-          const config = configOf(args);
-          return { files: config.files, warnings: config.warnings, summary: summaryOf(config) };
-        },
-      }),
+    options: {
+      ...checkOptions,
+      alias: { type: 'boolean', doc: 'Check only whether this site has a name yet.' },
+      ...settingsOptions,
+    },
+    run: async (args, io) =>
+      args.flag('alias')
+        ? checkAlias(() => configOf(args), io)
+        : checkSettings(args, io, {
+            spec: edgeSettings(),
+            envPrefix: settingsEnvironment.prefix,
+            load: () => {
+              const config = configOf(args);
+              return { files: config.files, warnings: config.warnings, summary: summaryOf(config) };
+            },
+          }),
   },
 ];
 
@@ -49,15 +57,14 @@ function summaryOf({ alias, sources, buffer, central }: EdgeConfig): string {
 const stopDeadlineMs = 10_000;
 
 async function run(load: () => EdgeConfig, io: CommandIo, notifier: Notifier): Promise<number> {
-  const config = load();
-  const log = openLog('tributary-edge', config.log.level, config.underJournal);
-  for (const warning of config.warnings) log.warn(warning);
+  const settings = load();
+  const log = openLog('tributary-edge', settings.log.level, settings.underJournal);
   return runService({
-    io,
-    log,
-    notifier,
-    reload: config.underJournal ? () => reload(load, log) : undefined,
-    async start() {
+    ...{ io, log, notifier, settings },
+    reload: settings.underJournal ? load : undefined,
+    async start(config) {
+      log.level = config.log.level;
+      for (const warning of config.warnings) log.warn(warning);
       // Only here: the other commands need none of the libraries behind it.
       const { startAgent } = await import('./agent.ts');
       const { clock } = io;
@@ -74,22 +81,50 @@ async function run(load: () => EdgeConfig, io: CommandIo, notifier: Notifier): P
   });
 }
 
-/** Settings are read once; a reload tells whether a restart would find them good. */
-function reload(load: () => EdgeConfig, log: ReturnType<typeof openLog>): void {
-  try {
-    load();
-    log.warn('the settings are good; restart to have them take effect');
-  } catch (error) {
-    log.error(
-      { error: String(error) },
-      'a restart would fail; still running with the old settings',
-    );
-  }
-}
-
 const proofMs = 10_000;
 
-async function proveHealth(statusUrl: string): Promise<void> {
+/** Over the agent's own door: loop, listener and store have to work for an answer. */
+async function proveHealth(statusUrl: string): Promise<string> {
   const { status } = await askHttp(`${statusUrl}/healthz`, { timeoutMs: proofMs });
   if (status !== 200) throw new CommandError(`/healthz answers ${status}`);
+  return stateInWords(await askStatus(statusUrl, '?streams=1'));
+}
+
+/** For `systemctl status`: what waits, and how the link is. */
+export function stateInWords({ buffer, central }: AgentStatus): string {
+  const { backlogRecords, oldestSeconds } = buffer;
+  const waits =
+    backlogRecords === 0
+      ? 'nothing waits'
+      : `${showCount(backlogRecords)} records wait (${showBytes(buffer.backlogBytes)}, the oldest ` +
+        `for ${showSeconds(oldestSeconds)})`;
+  const full = buffer.blocked ? '; the buffer is FULL, sources wait' : '';
+  if (central.url === null) return `${waits}${full}; no central is set, records are kept here`;
+  const why = central.lastError === null ? '' : `: ${printable(central.lastError)}`;
+  return `${waits}${full}; link to ${central.url} ${linkWords[central.state] ?? central.state}${why}`;
+}
+
+const linkWords: { readonly [state: string]: string } = {
+  connected: 'up',
+  connecting: 'being opened',
+  waiting: 'down',
+  'adopt-needed': 'held until central runs "edges adopt"',
+  stopped: 'closed',
+};
+
+/** For the unit's ExecCondition: 1 where nobody has named this site yet, and what to do about it. */
+function checkAlias(load: () => EdgeConfig, io: CommandIo): number {
+  try {
+    load();
+    return 0;
+  } catch (error) {
+    // Anything else that is wrong is for `run` to say.
+    if (!(error instanceof SettingsError)) return 0;
+    if (!error.problems.some(({ key, isAbsence }) => key === 'alias' && isAbsence)) return 0;
+    io.err(
+      'not set up yet: give this site an alias in /etc/tributary/edge.d/site.toml ' +
+        '(alias = "factory-a"), or run "tributary-edge join TOKEN"; then: systemctl restart tributary-edge',
+    );
+    return 1;
+  }
 }

@@ -32,7 +32,10 @@ function main(): void {
       help: { type: 'boolean', short: 'h' },
     },
   });
-  if (values.help) return console.log(usage);
+  if (values.help) {
+    console.log(usage);
+    return;
+  }
   check('--arch', values.arch === undefined ? [] : [values.arch], Object.keys(targets));
   check('--compression', [values.compression], ['xz', 'zstd']);
   check('--only', values.only, ['edge', 'central', 'runtime']);

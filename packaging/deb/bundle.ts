@@ -29,26 +29,34 @@ export function bundleProgram(
   const crc32 = `@node-rs/crc32-linux-${target.node}-gnu`;
   const addon = join(npmPackage(lock, crc32), `crc32.linux-${target.node}-gnu.node`);
   const meta = join(work, `meta-${program}-${target.debian}.json`);
-  run(join(root, 'node_modules/.bin/esbuild'), [
-    ...[`${program}/main.ts`, ...workers].map((path) => join(root, path)),
-    '--bundle',
-    '--platform=node',
-    '--target=node24',
-    '--format=esm',
-    '--legal-comments=none',
-    '--log-level=warning',
-    `--outdir=${folder}`,
-    '--entry-names=[name]',
-    '--asset-names=[name]',
-    '--out-extension:.js=.mjs',
-    '--loader:.node=copy',
-    `--alias:better-sqlite3=better-sqlite3/linux-${target.node}`,
-    `--alias:@node-rs/crc32=${join(root, 'packaging/deb/crc32.cjs')}`,
-    `--alias:crc32-addon=${addon}`,
-    `--banner:js=${banner}`,
-    `--metafile=${meta}`,
-  ], { cwd: root });
-  const bundled = nameWorkers(folder, workers.map((path) => basename(path, '.ts')), version);
+  run(
+    join(root, 'node_modules/.bin/esbuild'),
+    [
+      ...[`${program}/main.ts`, ...workers].map((path) => join(root, path)),
+      '--bundle',
+      '--platform=node',
+      '--target=node24',
+      '--format=esm',
+      '--legal-comments=none',
+      '--log-level=warning',
+      `--outdir=${folder}`,
+      '--entry-names=[name]',
+      '--asset-names=[name]',
+      '--out-extension:.js=.mjs',
+      '--loader:.node=copy',
+      `--alias:better-sqlite3=better-sqlite3/linux-${target.node}`,
+      `--alias:@node-rs/crc32=${join(root, 'packaging/deb/crc32.cjs')}`,
+      `--alias:crc32-addon=${addon}`,
+      `--banner:js=${banner}`,
+      `--metafile=${meta}`,
+    ],
+    { cwd: root },
+  );
+  const bundled = nameWorkers(
+    folder,
+    workers.map((path) => basename(path, '.ts')),
+    version,
+  );
   const addons = globSync('*.node', { cwd: folder }).sort();
   for (const file of addons) run(stripTool(target), ['--strip-unneeded', join(folder, file)]);
   const packages = packagesOf(meta);
@@ -69,7 +77,10 @@ function nameWorkers(folder: string, workers: readonly string[], version: string
     const name = `${worker}-${sha256(content).slice(0, 8)}.mjs`;
     writeFileSync(from, content);
     renameSync(from, join(folder, name));
-    const url = new RegExp(`new URL\\("[.]+/(?:[a-z-]+/)*${worker}\\.ts", import\\.meta\\.url\\)`, 'g');
+    const url = new RegExp(
+      `new URL\\("[.]+/(?:[a-z-]+/)*${worker}\\.ts", import\\.meta\\.url\\)`,
+      'g',
+    );
     const replaced = text.replaceAll(url, `new URL("./${name}", import.meta.url)`);
     if (replaced === text) throw new PackageError(`nothing in main.mjs starts ${worker}.ts`);
     text = replaced;

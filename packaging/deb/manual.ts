@@ -16,7 +16,9 @@ export function helpOf(program: string, main: string): ProgramHelp {
   const commands = [...overview.matchAll(/^ {2}([a-z0-9-]+(?: [a-z0-9-]+)?) {2,}(.*)$/gm)].map(
     ([, name, commandSummary]) => {
       const help = ask(...name!.split(' '));
-      const options = [...help.matchAll(/^ {2}(?:-\w, | {4})(--[a-z0-9-]+)/gm)].map((hit) => hit[1]!);
+      const options = [...help.matchAll(/^ {2}(?:-\w, | {4})(--[a-z0-9-]+)/gm)].map(
+        (hit) => hit[1]!,
+      );
       return { name: name!, summary: commandSummary!, help, options };
     },
   );
@@ -78,7 +80,11 @@ const signs: { readonly [sign: string]: string } = {
 
 /** Completes commands, their second words, options, and files behind them. */
 export function bashCompletion({ program, commands }: ProgramHelp): string {
-  const firsts = [...new Set(commands.map(({ name }) => name.split(' ')[0]!)), '--help', '--version'];
+  const firsts = [
+    ...new Set(commands.map(({ name }) => name.split(' ')[0]!)),
+    '--help',
+    '--version',
+  ];
   const seconds = firsts.flatMap((first) => {
     const below = commands.flatMap(({ name }) =>
       name.startsWith(`${first} `) ? name.split(' ')[1]! : [],

@@ -40,7 +40,13 @@ export function npmPackage(lock: Lock, name: string): string {
   const archive = `${folder}.tgz`;
   mkdirSync(join(cacheFolder, 'npm'), { recursive: true });
   if (!existsSync(archive)) {
-    run('npm', ['pack', '--silent', '--pack-destination', join(cacheFolder, 'npm'), `${name}@${version}`]);
+    run('npm', [
+      'pack',
+      '--silent',
+      '--pack-destination',
+      join(cacheFolder, 'npm'),
+      `${name}@${version}`,
+    ]);
   }
   const found = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`;
   if (found !== integrity) {

@@ -5,7 +5,7 @@ import { bashCompletion, helpOf, manualPage } from './manual.ts';
 import { type Lock, root } from './npm-archive.ts';
 import { bill, copyrightOf, genericComponent, sqliteLicence, sqliteVersion } from './provenance.ts';
 import { runtimeFolder, runtimeVersion } from './runtime-package.ts';
-import { changelog, type Control, Stage } from './stage.ts';
+import { type Control, changelog, Stage } from './stage.ts';
 import type { BuildSettings, ProgramName } from './target.ts';
 import { targets } from './target.ts';
 
@@ -57,11 +57,19 @@ export function buildProgram(program: ProgramName, lock: Lock, settings: BuildSe
   return stage.build(controlOf(program, lock, version), settings);
 }
 
-function addDocuments(stage: Stage, program: ProgramName, lock: Lock, settings: BuildSettings): void {
+function addDocuments(
+  stage: Stage,
+  program: ProgramName,
+  lock: Lock,
+  settings: BuildSettings,
+): void {
   const name = `tributary-${program}`;
   const help = programHelp(program, lock, settings);
   const files = [
-    [`/etc/tributary/${program}.toml`, 'Settings; ' + `${name} check --print-defaults explains all.`],
+    [
+      `/etc/tributary/${program}.toml`,
+      'Settings; ' + `${name} check --print-defaults explains all.`,
+    ],
     [`/etc/tributary/${program}.d/*.toml`, "The site's own settings, read after it, in order."],
     [`/var/lib/${name}`, 'What it keeps.'],
   ] as const;
@@ -94,7 +102,10 @@ function controlOf(program: ProgramName, lock: Lock, version: string): Control {
   const [major] = node.split('.');
   const runtime = `tributary-runtime (>= ${node}), tributary-runtime (<< ${Number(major) + 1})`;
   const libraries = 'libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)';
-  const scripts = ['postinst', 'prerm', 'postrm'].map((script) => [script, filled(script, program)]);
+  const scripts = ['postinst', 'prerm', 'postrm'].map((script) => [
+    script,
+    filled(script, program),
+  ]);
   return {
     name,
     version,
@@ -118,6 +129,8 @@ function filled(file: string, program: ProgramName): string {
   const other = program === 'edge' ? 'central' : 'edge';
   const text = readFileSync(template(file), 'utf8');
   const own = text.replaceAll(new RegExp(`^.* #${other}\\n`, 'gm'), '');
-  return own.replaceAll(` #${program}\n`, '\n').replaceAll('@NAME@', `tributary-${program}`)
+  return own
+    .replaceAll(` #${program}\n`, '\n')
+    .replaceAll('@NAME@', `tributary-${program}`)
     .replaceAll('@PROGRAM@', program);
 }

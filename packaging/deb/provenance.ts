@@ -62,7 +62,9 @@ export function bill(subject: Subject, more: readonly Component[]): string {
   const components = [...packages.map((one) => npmComponent(lock, one)), ...more];
   const main = genericComponent(name, version, 'Apache-2.0', 'application');
   const digest = sha256(JSON.stringify([main, components]));
-  const uuid = [8, 12, 16, 20, 32].map((end, i) => digest.slice([0, 8, 12, 16, 20][i], end)).join('-');
+  const uuid = [8, 12, 16, 20, 32]
+    .map((end, i) => digest.slice([0, 8, 12, 16, 20][i], end))
+    .join('-');
   const document = {
     bomFormat: 'CycloneDX',
     specVersion: '1.5',
@@ -70,9 +72,7 @@ export function bill(subject: Subject, more: readonly Component[]): string {
     version: 1,
     metadata: { timestamp: new Date(epoch * 1000).toISOString(), component: main },
     components,
-    dependencies: [
-      { ref: main['bom-ref'], dependsOn: components.map((one) => one['bom-ref']) },
-    ],
+    dependencies: [{ ref: main['bom-ref'], dependsOn: components.map((one) => one['bom-ref']) }],
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }
@@ -99,7 +99,10 @@ export function copyrightOf(
     return { title: `${name} ${version} (${license})`, text: licenceText(lock, name) };
   });
   const rule = '-'.repeat(78);
-  return [ownLicence, ...[...parts, ...more].map(({ title, text }) => `${rule}\n${title}\n\n${text}`)]
+  return [
+    ownLicence,
+    ...[...parts, ...more].map(({ title, text }) => `${rule}\n${title}\n\n${text}`),
+  ]
     .map((part) => `${part.trimEnd()}\n`)
     .join('\n');
 }

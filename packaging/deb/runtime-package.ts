@@ -33,9 +33,15 @@ export function buildRuntime(lock: Lock, settings: BuildSettings): string {
   const doc = `usr/share/doc/${runtimeName}`;
   const upstream = version.replace(/-.*/, '');
   const subject = { name: runtimeName, version, packages: [], lock, epoch };
-  stage.file(`${doc}/sbom.cdx.json`, bill(subject, [genericComponent('node', upstream, 'MIT', 'platform')]));
+  stage.file(
+    `${doc}/sbom.cdx.json`,
+    bill(subject, [genericComponent('node', upstream, 'MIT', 'platform')]),
+  );
   const licence = readFileSync(join(folder, 'LICENSE'), 'utf8');
-  stage.file(`${doc}/copyright`, copyrightOf(subject, [{ title: `Node.js ${upstream}`, text: licence }]));
+  stage.file(
+    `${doc}/copyright`,
+    copyrightOf(subject, [{ title: `Node.js ${upstream}`, text: licence }]),
+  );
   stage.compressed(`${doc}/changelog.Debian`, changelog(runtimeName, version, epoch));
   stage.file(`usr/share/lintian/overrides/${runtimeName}`, overrides);
   return stage.build(
@@ -50,7 +56,7 @@ export function buildRuntime(lock: Lock, settings: BuildSettings): string {
         Description:
           'JavaScript runtime of the Tributary programs\n' +
           ' Node.js for tributary-edge and tributary-central alone, which ask for exactly this\n' +
-          ' line. It is in nobody\'s PATH and does not meet the nodejs package of the system.',
+          " line. It is in nobody's PATH and does not meet the nodejs package of the system.",
       },
     },
     { ...settings, epoch },

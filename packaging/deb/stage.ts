@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -8,7 +9,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { run } from './run.ts';
@@ -67,7 +67,13 @@ export class Stage {
     };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\n`);
     this.file('DEBIAN/control', lines.join(''));
-    this.file('DEBIAN/md5sums', files.filter(isMine).map((path) => this.#md5Line(path)).join(''));
+    this.file(
+      'DEBIAN/md5sums',
+      files
+        .filter(isMine)
+        .map((path) => this.#md5Line(path))
+        .join(''),
+    );
     if (conffiles.length > 0) {
       this.file('DEBIAN/conffiles', conffiles.map((path) => `/${path}\n`).join(''));
     }
@@ -78,9 +84,13 @@ export class Stage {
     const deb = join(out, `${control.name}_${control.version}_${target.debian}.deb`);
     mkdirSync(out, { recursive: true });
     const level = compression === 'zstd' ? ['-z3'] : [];
-    run('dpkg-deb', ['--root-owner-group', `-Z${compression}`, ...level, '--build', this.#root, deb], {
-      env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
-    });
+    run(
+      'dpkg-deb',
+      ['--root-owner-group', `-Z${compression}`, ...level, '--build', this.#root, deb],
+      {
+        env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
+      },
+    );
     return deb;
   }
 
@@ -98,7 +108,9 @@ export class Stage {
   }
 
   #md5Line(path: string): string {
-    const hash = createHash('md5').update(readFileSync(join(this.#root, path))).digest('hex');
+    const hash = createHash('md5')
+      .update(readFileSync(join(this.#root, path)))
+      .digest('hex');
     return `${hash}  ${path}\n`;
   }
 

@@ -6,42 +6,48 @@ import type { Notifier } from './systemd.ts';
 export interface Service {
   /** Printed as one JSON line on standard output, behind `"ready":true`. */
   ready: { readonly [name: string]: unknown };
-  /** Throws when the service does not work; asked for the watchdog. */
-  prove(): Promise<void>;
+  /** Throws when the service does not work; asked for the watchdog. Answers how it goes, in words. */
+  prove(): Promise<string>;
   stop(): Promise<void>;
 }
 
-export interface ServiceOptions {
+export interface ServiceOptions<Settings> {
   io: CommandIo;
   log: Logger;
   notifier: Notifier;
-  start(): Promise<Service>;
-  /** SIGHUP: looks at the settings again and says what came of it; undefined: SIGHUP stops, too. */
-  reload?: () => void;
+  settings: Settings;
+  start(settings: Settings): Promise<Service>;
+  /** SIGHUP: reads the settings again; throws when they are bad. undefined: SIGHUP stops, too. */
+  reload?: () => Settings;
 }
 
 /** A signal so soon after the first is the same key press, passed on by a launcher. */
 const sameKeyPressMs = 500;
 
+/** How often it says how it goes where there is no watchdog to feed. */
+const statusMs = 20_000;
+
 /**
  * Starts the service, says when it is ready, and stops it in order at the first SIGTERM or SIGINT; a
  * second one gives up waiting. Answers the exit code; the caller ends the process.
  */
-export async function runService(options: ServiceOptions): Promise<number> {
+export async function runService<Settings>(options: ServiceOptions<Settings>): Promise<number> {
   const { io, log, notifier } = options;
-  const asked = new StopRequests(options);
+  const asked = new Requests(options);
   try {
-    const service = await Promise.race([options.start(), asked.twice]);
-    if (service === 'forced') return forced(log);
-    const watchdog = startWatchdog(service, options);
+    const first = await Promise.race([options.start(options.settings), asked.twice]);
+    if (first === 'forced') return forced(log);
+    const running = new Running(options, first);
+    const watchdog = startWatchdog(running, options);
     if (!asked.isStopping) {
-      io.out(JSON.stringify({ ready: true, ...service.ready }));
-      notifier.ready('running');
+      io.out(JSON.stringify({ ready: true, ...first.ready }));
+      await tellReady(running, notifier);
+      asked.onReload(() => running.reload());
     }
-    await asked.once;
+    await Promise.race([asked.once, running.lost]);
     watchdog();
     notifier.stopping('stopping');
-    const ended = await Promise.race([service.stop(), asked.twice]);
+    const ended = await Promise.race([running.stop(), asked.twice]);
     return ended === 'forced' ? forced(log) : 0;
   } finally {
     asked.close();
@@ -53,21 +59,105 @@ function forced(log: Logger): number {
   return 1;
 }
 
-class StopRequests {
+const asWords = (running: Pick<Service, 'prove'>): Promise<string> =>
+  running.prove().catch((error: Error) => `does not prove to work: ${error.message}`);
+
+async function tellReady(running: Running<unknown>, notifier: Notifier): Promise<void> {
+  notifier.ready(await asWords(running));
+}
+
+/** The service of the moment: a reload puts another, with the new settings, in its place. */
+class Running<Settings> {
+  readonly #options: ServiceOptions<Settings>;
+  #settings: Settings;
+  #service: Service;
+  /** Reloads and the stop, one after the other. */
+  #last: Promise<void> = Promise.resolve();
+  #reloadWanted = false;
+  readonly #lost = Promise.withResolvers<never>();
+  /** Rejects when neither the new settings nor the old ones could be started. */
+  readonly lost: Promise<never> = this.#lost.promise;
+
+  constructor(options: ServiceOptions<Settings>, service: Service) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#service = service;
+    this.lost.catch(() => {});
+  }
+
+  prove(): Promise<string> {
+    return this.#service.prove();
+  }
+
+  stop(): Promise<void> {
+    return this.#last.then(() => this.#service.stop());
+  }
+
+  /** Several signals while one reload is under way are one more reload. */
+  reload(): void {
+    if (this.#reloadWanted) return;
+    this.#reloadWanted = true;
+    this.#last = this.#last
+      .then(() => {
+        this.#reloadWanted = false;
+        return this.#reload();
+      })
+      .catch((error: Error) => this.#lost.reject(error));
+  }
+
+  async #reload(): Promise<void> {
+    const { notifier, log, reload } = this.#options;
+    notifier.reloading();
+    try {
+      await this.#replace(reload!());
+      log.info('the new settings are in effect');
+    } catch (error) {
+      if (error instanceof Unrecoverable) throw error.cause;
+      log.error(
+        { error: (error as Error).message },
+        'the new settings were not taken; the old ones are in effect',
+      );
+    }
+    await tellReady(this, notifier);
+  }
+
+  /** In order: what the old one accepted is on disk before the new one opens it. */
+  async #replace(settings: Settings): Promise<void> {
+    const { start, log } = this.#options;
+    await this.#service.stop();
+    try {
+      this.#service = await start(settings);
+      this.#settings = settings;
+    } catch (error) {
+      log.error({ error: (error as Error).message }, 'the new settings do not start');
+      this.#service = await start(this.#settings).catch((cause: unknown) => {
+        throw new Unrecoverable('the old settings do not start either', { cause });
+      });
+      throw error;
+    }
+  }
+}
+
+class Unrecoverable extends Error {
+  override name = 'Unrecoverable';
+}
+
+class Requests<Settings> {
   readonly once: Promise<void>;
   readonly twice: Promise<'forced'>;
   readonly close: () => void;
   isStopping = false;
+  #reload: (() => void) | undefined;
+  #reloadMissed = false;
 
-  constructor({ io, log, reload, notifier }: ServiceOptions) {
+  constructor({ io, log, reload }: ServiceOptions<Settings>) {
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<'forced'>();
     let firstAt = 0;
     const onSignal = (signal: Signal) => {
       if (signal === 'SIGHUP' && reload !== undefined) {
-        notifier.reloading();
-        reload();
-        notifier.ready('running');
+        if (this.#reload === undefined) this.#reloadMissed = true;
+        else this.#reload();
         return;
       }
       const now = io.clock.monotonic();
@@ -82,19 +172,28 @@ class StopRequests {
     this.twice = second.promise;
     this.close = io.onSignal(onSignal);
   }
+
+  /** A SIGHUP that came while it started may be about settings that were read already. */
+  onReload(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#reloadMissed) reload();
+  }
 }
 
 /** Silence, not a bad answer that we could give ourselves, is what the watchdog is for. */
-function startWatchdog(service: Service, { io, log, notifier }: ServiceOptions): () => void {
-  if (notifier.watchdogMs === null) return () => {};
+function startWatchdog(
+  service: Pick<Service, 'prove'>,
+  { io, log, notifier }: Pick<ServiceOptions<unknown>, 'io' | 'log' | 'notifier'>,
+): () => void {
+  const { watchdogMs } = notifier;
   let asking = false;
-  return io.clock.every(notifier.watchdogMs, () => {
+  return io.clock.every(watchdogMs ?? statusMs, () => {
     if (asking) return;
     asking = true;
     service
       .prove()
       .then(
-        () => notifier.watchdog('running'),
+        (words) => (watchdogMs === null ? notifier.status(words) : notifier.watchdog(words)),
         (error: Error) => log.warn({ error: error.message }, 'does not prove to work'),
       )
       .finally(() => {

@@ -11,7 +11,7 @@ function world(over: Partial<Service> = {}, watchdogMs: number | null = null) {
   const told: string[] = [];
   const notifier: Notifier = {
     watchdogMs,
-    ready: () => told.push('ready'),
+    ready: (status) => told.push('ready', ...(status === 'all is well' ? [] : [status])),
     status: () => {},
     reloading: () => told.push('reloading'),
     stopping: () => told.push('stopping'),
@@ -20,7 +20,7 @@ function world(over: Partial<Service> = {}, watchdogMs: number | null = null) {
   };
   const service: Service = {
     ready: { status: 'http://127.0.0.1:1' },
-    prove: async () => {},
+    prove: async () => 'all is well',
     stop: async () => void told.push('stopped'),
     ...over,
   };
@@ -29,7 +29,7 @@ function world(over: Partial<Service> = {}, watchdogMs: number | null = null) {
     while (time.step(until)) await turn();
     await turn();
   };
-  return { io, told, notifier, service, pass, log: silentLog };
+  return { io, told, notifier, service, pass, log: silentLog, settings: 1 };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -74,23 +74,79 @@ test('a start that fails is passed on', async () => {
   const start = async () => {
     throw new Error('taken');
   };
-  await expect(runService({ io, log, notifier, start })).rejects.toThrow('taken');
+  await expect(runService({ io, log, notifier, start, settings: 1 })).rejects.toThrow('taken');
 });
 
-test('SIGHUP looks at the settings where it may, and stops where it may not', async () => {
+test('SIGHUP puts a service with the new settings in the place of the old, in order', async () => {
   const { service, told, ...rest } = world();
-  const reload = () => void told.push('looked');
+  let settings = 1;
+  const start = async (given: number) => {
+    told.push(`started ${given}`);
+    return { ...service, stop: async () => void told.push(`stopped ${given}`) };
+  };
+  const code = runService({ ...rest, reload: () => ++settings, start });
+  await turn();
+  rest.io.signal('SIGHUP');
+  await turn();
+  expect(told).toEqual(['started 1', 'ready', 'reloading', 'stopped 1', 'started 2', 'ready']);
+  rest.io.signal('SIGTERM');
+  expect(await code).toBe(0);
+  expect(told.slice(6)).toEqual(['stopping', 'stopped 2']);
+});
+
+test('bad settings leave the running service alone', async () => {
+  const { service, told, ...rest } = world();
+  const reload = () => {
+    throw new Error('no alias');
+  };
   const code = runService({ ...rest, reload, start: async () => service });
   await turn();
   rest.io.signal('SIGHUP');
-  expect(told).toEqual(['ready', 'reloading', 'looked', 'ready']);
+  await turn();
+  expect(told).toEqual(['ready', 'reloading', 'ready']);
   rest.io.signal('SIGTERM');
   expect(await code).toBe(0);
+});
 
-  const second = world();
-  const ended = runService({ ...second, start: async () => second.service });
+test('settings that do not start give way to the old ones; when these fail too, it ends', async () => {
+  const { service, told, ...rest } = world();
+  let broken: number[] = [2];
+  let settings = 1;
+  const start = async (given: number) => {
+    if (broken.includes(given)) throw new Error(`${given} is taken`);
+    told.push(`started ${given}`);
+    return service;
+  };
+  const code = runService({ ...rest, reload: () => ++settings, start });
+  code.catch(() => {});
   await turn();
-  second.io.signal('SIGHUP');
+  rest.io.signal('SIGHUP');
+  await turn();
+  expect(told).toEqual(['started 1', 'ready', 'reloading', 'stopped', 'started 1', 'ready']);
+  broken = [1, 3];
+  rest.io.signal('SIGHUP');
+  await expect(code).rejects.toThrow('1 is taken');
+});
+
+test('a stop waits for the reload under way and stops what it started', async () => {
+  const { service, told, ...rest } = world();
+  const second = Promise.withResolvers<Service>();
+  const start = (given: number) => (given === 1 ? Promise.resolve(service) : second.promise);
+  const code = runService({ ...rest, reload: () => 2, start });
+  await turn();
+  rest.io.signal('SIGHUP');
+  rest.io.signal('SIGTERM');
+  await turn();
+  second.resolve({ ...service, stop: async () => void told.push('stopped the second') });
+  expect(await code).toBe(0);
+  expect(told.at(-1)).toBe('stopped the second');
+});
+
+test('SIGHUP stops it where there is nothing to reload for', async () => {
+  const { service, ...rest } = world();
+  const ended = runService({ ...rest, start: async () => service });
+  await turn();
+  rest.io.signal('SIGHUP');
   expect(await ended).toBe(0);
 });
 
@@ -98,6 +154,7 @@ test('the watchdog is fed only while the service proves to work', async () => {
   let works = true;
   const prove = async () => {
     if (!works) throw new Error('hangs');
+    return 'all is well';
   };
   const { service, told, pass, ...rest } = world({ prove }, 1_000);
   const code = runService({ ...rest, start: async () => service });
