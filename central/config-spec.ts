@@ -23,13 +23,12 @@ export const centralSpec = (stateDirectory: string) =>
         doc: 'Address of the link; beyond loopback it speaks TLS 1.3 with certificates only.',
         default: '127.0.0.1:8443',
       }),
-      tls: setting(oneOf('auto', 'files', 'off'), {
-        doc: '"auto" with an authority of its own, "files" with an outside one, "off" for plain HTTP.',
-        shownDefault: '"off" on loopback, else "auto"; "files" where cert_file is set',
+      tls: setting(oneOf('auto', 'own', 'off'), {
+        doc: 'Certificates: "own" of our own authority; "auto" only beyond loopback; "off" none.',
+        default: 'auto',
       }),
       names: setting(texts, {
-        doc: 'Names and addresses that sites reach central by; the first is shown to them.',
-        shownDefault: 'the name and the addresses of this machine',
+        doc: 'More names that sites reach central by; the first is shown to them.',
         example: '"central.example"',
       }),
       cert_file: setting(text, {

@@ -37,7 +37,7 @@ export async function openLinkSecurity(
   return { certificate, enrolment, credentials: enrolment };
 }
 
-/** What a person does to a site binds its certificate at once, and its sessions; either may be missing. */
+/** What a person does to a site binds its certificate and its sessions; either may be missing. */
 export function boundAdmin(admin: IntakeAdmin, enrolment: Enrolment | undefined): IntakeAdmin {
   if (!enrolment) return admin;
   const both = async (alias: string, bound: boolean, act: (alias: string) => Promise<void>) => {

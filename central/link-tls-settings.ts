@@ -4,7 +4,7 @@ import { isLoopback, splitHostPort } from '#shared/std/listen-address.ts';
 /** `[link]` and `[enrol]` as read. */
 interface Written {
   listen: string;
-  tls: 'auto' | 'files' | 'off' | undefined;
+  tls: 'auto' | 'own' | 'off';
   names: string[] | undefined;
   cert_file: string | undefined;
   key_file: string | undefined;
@@ -14,7 +14,7 @@ interface Written {
 /** How the link proves who is who. */
 export type LinkTls =
   | { mode: 'off' }
-  | { mode: 'auto'; names: string[] }
+  | { mode: 'own'; names: string[] }
   | { mode: 'files'; certFile: string; keyFile: string; caFile: string };
 
 /** Tells what does not fit together, then answers what can be made of it. */
@@ -22,7 +22,8 @@ export function linkTlsOf(link: Written, problem: (key: string, message: string)
   const { listen, cert_file: certFile, key_file: keyFile, ca_file: caFile } = link;
   const isLocal = isLoopback(splitHostPort(listen)?.host ?? '');
   const hasFiles = [certFile, keyFile, caFile].some((file) => file !== undefined);
-  const mode = link.tls ?? (hasFiles ? 'files' : isLocal ? 'off' : 'auto');
+  const auto = hasFiles ? 'files' : isLocal ? 'off' : 'own';
+  const mode = link.tls === 'auto' ? auto : link.tls;
   if (mode === 'off' && !isLocal) {
     problem(
       'link.tls',
@@ -31,18 +32,18 @@ export function linkTlsOf(link: Written, problem: (key: string, message: string)
     );
   }
   if (hasFiles && mode !== 'files') {
-    problem('link.tls', 'does not go with cert_file, key_file and ca_file; use "files"');
+    problem('link.tls', 'does not go with cert_file, key_file and ca_file; use "auto"');
   }
-  if (mode === 'auto') return { mode, names: [...new Set([...(link.names ?? []), ...ownNames()])] };
+  if (mode === 'own') return { mode, names: [...new Set([...(link.names ?? []), ...ownNames()])] };
   if (mode === 'off') return { mode };
   for (const [key, file] of Object.entries({ certFile, keyFile, caFile })) {
     const name = `link.${key.replace('File', '_file')}`;
-    if (file === undefined) problem(name, 'is needed too where tls = "files"');
+    if (file === undefined) problem(name, 'is needed too: cert_file, key_file and ca_file go together');
   }
   return { mode, certFile: certFile ?? '', keyFile: keyFile ?? '', caFile: caFile ?? '' };
 }
 
-/** What this machine is reached by, as far as it knows; names of no use in a certificate left out. */
+/** What this machine is reached by, as far as it knows. */
 function ownNames(): string[] {
   const name = hostname();
   return [

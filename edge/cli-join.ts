@@ -11,7 +11,7 @@ export const joinCommand: Command = {
   name: 'join',
   summary: 'Make this gateway a site of central, with a one-time token.',
   details:
-    'Makes a key that never leaves this gateway, and gets a certificate for it; the token is that of\n' +
+    'Makes a key that never leaves this gateway, and gets a certificate; the token is that of\n' +
     '"tributary-central enrol ALIAS". "-" reads it from standard input, out of sight of "ps".',
   words: ['TOKEN'],
   options: {

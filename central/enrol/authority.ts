@@ -16,8 +16,8 @@ import { EnrolError } from './enrol.ts';
 import { assertPrivate, writePrivateFile } from './private-file.ts';
 
 /**
- * Central's own certificate authority: one P-256 key in a file that only central reads, made at first
- * need. It signs sites' certificates and central's own; nobody else has to trust it.
+ * Central's own certificate authority: one P-256 key in a file that only central reads, made at
+ * first need. It signs sites' certificates and central's own; nobody else has to trust it.
  */
 
 type CryptoKey = webcrypto.CryptoKey;
@@ -76,8 +76,8 @@ export class Authority {
       return new Authority(certificate![0], await toCryptoKey(key));
     } catch (error) {
       throw new RangeError(
-        `${path} is no certificate authority of ours (${(error as Error).message}): restore it from ` +
-          'a backup; without it every site has to join again',
+        `${path} is no certificate authority of ours (${(error as Error).message}): restore it ` +
+          'from a backup; without it every site has to join again',
       );
     }
   }

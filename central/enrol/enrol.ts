@@ -11,8 +11,8 @@ export interface Credentials {
 }
 
 /**
- * The door of enrolment: who may call itself which site. Tokens, enrolments and revocations are facts
- * in the landing's registry; the authority's key stays in a file of this machine.
+ * The door of enrolment: who may call itself which site. Tokens, enrolments and revocations are
+ * facts in the landing's registry; the authority's key stays in a file of this machine.
  */
 export interface Enrolment extends Credentials {
   /** Makes a one-time token for `alias`; it replaces one that was not used yet. */

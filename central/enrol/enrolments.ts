@@ -8,7 +8,7 @@ export interface EnrolmentRow {
   key: string;
   /** The one before it, while its certificate may still be in use. */
   previousKey: string | null;
-  /** Until when `previousKey` is taken; null: until the newest key was seen. Central's clock, ms. */
+  /** Until when `previousKey` is taken, central's ms; null: until the newest key was seen. */
   previousUntil: number | null;
   enrolledAt: number;
   renewedAt: number | null;

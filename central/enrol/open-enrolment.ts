@@ -115,8 +115,8 @@ class OwnEnrolment implements Enrolment {
       if (expiredMs > graceMs) {
         throw this.#refuse(
           'expired-beyond-grace',
-          `the certificate of "${alias}" expired at ${isoTime(now - expiredMs)}, too long ago to renew`,
-          `on the gateway: tributary-edge join with the token of "tributary-central enrol ${alias}"`,
+          `the certificate of "${alias}" expired at ${isoTime(now - expiredMs)}, too long ago`,
+          `on the gateway: tributary-edge join TOKEN, of "tributary-central enrol ${alias}"`,
           { alias, serial: certificate.serialNumber },
         );
       }
@@ -137,12 +137,12 @@ class OwnEnrolment implements Enrolment {
 
   identify(certificate: X509Certificate): string {
     const { clock } = this.#options;
-    const now = clock.now();
     const row = this.#rowOf(certificate);
-    if (now > certificate.validToDate.getTime()) {
+    const notAfter = certificate.validToDate.getTime();
+    if (clock.now() > notAfter) {
       throw this.#refuse(
         'certificate-expired',
-        `the certificate of "${row.alias}" expired at ${isoTime(certificate.validToDate.getTime())}`,
+        `the certificate of "${row.alias}" expired at ${isoTime(notAfter)}`,
         'the agent renews it by itself; its log says why it could not',
         { alias: row.alias, serial: certificate.serialNumber },
       );
@@ -177,7 +177,7 @@ class OwnEnrolment implements Enrolment {
     return row;
   }
 
-  /** The newest key is in use: a copy of the gateway that holds the one before it is shut out soon. */
+  /** The newest key is in use: a copy of the gateway with the one before is shut out soon. */
   #endHandover(alias: string): void {
     const { clock, log } = this.#options;
     const row = this.#book.of(alias)!;

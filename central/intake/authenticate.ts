@@ -10,7 +10,7 @@ export interface Credential {
   alias: string | null;
 }
 
-/** Throws a Refusal when the peer may not come in at all. `env` is what the listener puts beside. */
+/** Throws a Refusal when the peer may not come in. `env` is what the listener puts beside. */
 export type Authenticate = (request: Request, env: unknown) => Credential;
 
 /** Plain HTTP: whoever can reach loopback is on this machine and believed; nobody else comes in. */
@@ -35,7 +35,7 @@ export const byCertificate =
     const certificate = certificateOf(socket);
     if (!socket || !certificate) {
       throw new Refusal(403, 'no-credential', 'this peer has shown no certificate', {
-        hint: 'on the gateway: tributary-edge join TOKEN, with a token of "tributary-central enrol"',
+        hint: 'on the gateway: tributary-edge join TOKEN, of "tributary-central enrol ALIAS"',
       });
     }
     try {

@@ -11,7 +11,7 @@ import { type BodyRules, withBody } from './body.ts';
 import { parseJson } from './json-body.ts';
 import { Refusal } from './refusal.ts';
 
-/** Strangers speak here: their bodies are small and few, and share one name in the memory's budget. */
+/** Strangers speak here: their bodies are small and few, and share one name in the budget. */
 const strangers = '(enrol)';
 /** Tries at once, over all peers; an honest gateway tries once. */
 const underWayMax = 32;

@@ -40,11 +40,11 @@ export interface IntakeOptions {
   clock: Clock;
   log: Logger;
   settings?: Partial<IntakeSettings>;
-  /** The listener speaks TLS: who comes in is who the certificate says. Absent: plain HTTP, loopback. */
+  /** With TLS: who comes in is who the certificate says. Absent: plain HTTP, loopback only. */
   credentials?: Credentials;
   /** Answers `enrol` and `renew`; absent: there are no such paths. */
   enrolment?: Enrolment;
-  /** Address of the other end over plain HTTP; undefined: not known, and so refused. Default: the socket's. */
+  /** Address of the other end; undefined: not known, and so refused. Default: the socket's. */
   peer?: (request: Request, env: unknown) => string | undefined;
 }
 

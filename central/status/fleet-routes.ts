@@ -72,7 +72,7 @@ function enrolRoute({ enrolment, linkUrl }: StatusParts): Route {
           'no-authority',
           'sites need no token here: the link is plain HTTP on loopback, or its certificates are ' +
             'those of an outside authority',
-          'set link.tls = "auto" and restart central',
+          'set link.tls = "own" and restart central',
         );
       }
       const { token, expiresAt } = await enrolment.issueToken(alias, seconds * 1000);

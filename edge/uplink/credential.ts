@@ -47,7 +47,7 @@ export function loadCredential(path: string): Credential | undefined {
 export const saveCredential = (path: string, credential: Credential): void =>
   writePrivate(path, JSON.stringify(credential));
 
-/** Durable when it returns. Of root it goes to whom the folder belongs: the agent has to read it. */
+/** Durable when it returns. Of root it goes to whom the folder belongs: the agent reads it. */
 export function writePrivate(path: string, text: string): void {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -77,7 +77,8 @@ export function authorityOf(url: string, pin: string): Promise<string> {
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
     });
-    socket.setTimeout(timeoutMs, () => fail(`no answer within ${timeoutMs / 1000} s`));
+    const late = () => fail(`no answer within ${timeoutMs / 1000} s`);
+    AbortSignal.timeout(timeoutMs).addEventListener('abort', late, { once: true });
     socket.once('error', (error) => fail(`cannot be reached (${error.message}); check --url`));
     socket.once('secureConnect', () => {
       const found = chainOf(socket).find((certificate) => pinOf(certificate) === pin);

@@ -12,14 +12,13 @@ export interface TlsIdentity {
 const handshakeMs = 20_000;
 
 /**
- * Opens a TLS 1.3 connection and resolves only when the other end has proved to be central. A gateway
- * whose clock is behind finds central's certificate "not yet valid": that alone is forgiven where
+ * Opens a TLS 1.3 connection and resolves only when the other end has proved to be central. A
+ * gateway whose clock is behind finds central's certificate "not yet valid": that alone is forgiven where
  * our own authority signed it, since it cannot have been signed before it existed.
  */
 export function connectTls(
   target: { host: string; port: number },
   { ca, key, certificate }: TlsIdentity,
-  signal?: AbortSignal,
 ): Promise<tls.TLSSocket> {
   const { host, port } = target;
   return new Promise((resolve, reject) => {
@@ -31,16 +30,13 @@ export function connectTls(
       // Judged below, before anything is sent.
       rejectUnauthorized: false,
     });
-    const abort = () => socket.destroy(signal?.reason as Error);
-    signal?.addEventListener('abort', abort, { once: true });
-    const late = () => socket.destroy(new Error('the handshake takes too long'));
-    socket.setTimeout(handshakeMs, late);
+    const late = AbortSignal.timeout(handshakeMs);
+    const giveUp = () => socket.destroy(new Error('the handshake takes too long'));
+    late.addEventListener('abort', giveUp, { once: true });
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('the connection was closed at once')));
     socket.once('secureConnect', () => {
-      signal?.removeEventListener('abort', abort);
-      socket.setTimeout(0);
-      socket.off('timeout', late);
+      late.removeEventListener('abort', giveUp);
       const problem = problemOf(socket, host, ca);
       if (problem === undefined) resolve(socket);
       else socket.destroy(new Error(problem));

@@ -3,8 +3,8 @@ import { LinkFormatError } from './json-shape.ts';
 
 /**
  * How a gateway becomes a site (PROTOCOL.md): it shows a one-time token and a certificate request,
- * and gets a certificate whose alias central chose. Renewal is the same over mutual TLS, without the
- * token. Both over TLS 1.3 only.
+ * and gets a certificate whose alias central chose. Renewal is the same over mutual TLS, without
+ * the token. Both over TLS 1.3 only.
  */
 export const enrolPath = {
   enrol: '/link/v1/enrol',
@@ -43,7 +43,7 @@ export interface JoinToken {
   id: string;
   /** 32 bytes, base64url. */
   secret: string;
-  /** SHA-256 of the authority's public key (SPKI, DER), base64url: whom to believe at first contact. */
+  /** SHA-256 of the authority's public key (SPKI, DER), base64url: whom to believe at first. */
   pin: string;
 }
 

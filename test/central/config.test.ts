@@ -207,7 +207,11 @@ test('every default stands and every setting is documented', () => {
   expect(docs.every(({ doc }) => /^[A-Z].*\.$/.test(doc))).toBe(true);
   const printed = printDefaults(centralSettings({}));
   const config = load(printed.replaceAll(/^# ((\w+ = )|\[)/gm, '$1'));
-  expect(config).toMatchObject({ ...load(''), flows: [{ into: 'sensor-data' }] });
+  expect(config).toMatchObject({
+    ...load(''),
+    link: { tls: { mode: 'files' } },
+    flows: [{ into: 'sensor-data' }],
+  });
 });
 
 test('the flows that pass are flows to the merge', () => {
