@@ -61,8 +61,16 @@ export const centralSpec = (stateDirectory: string) =>
     }),
     status: table('Status API, metrics and dashboard.', {
       listen: setting(listenAddress, {
-        doc: 'Address of the status API; loopback only until there is a sign-in.',
+        doc: 'Address of the status API, on loopback.',
         default: '127.0.0.1:8080',
+      }),
+      remote: setting(listenAddress, {
+        doc: 'The same for other machines: TLS, and only for who has the token.',
+        example: '"0.0.0.0:8444"',
+      }),
+      token_file: setting(text, {
+        doc: 'File that holds the token of status.remote: 32 characters or more.',
+        example: '"/etc/…"',
       }),
     }),
     landing: choice(

@@ -18,7 +18,7 @@ export interface CentralConfig {
   };
   enrol: { authorityPath: string; lifeMs: number; graceMs: number };
   intake: { heartbeatIntervalMs: number };
-  status: { listen: string };
+  status: { listen: string; remote: { listen: string; tokenFile: string } | null };
   landing: EmbeddedLandingSettings;
   flows: FlowSettings[];
   fleet: FleetSettings;
@@ -78,21 +78,27 @@ export function loadCentralConfig(sources: CentralConfigSources = {}): CentralCo
     overrides: sources.overrides,
   });
   const tls = linkTlsOf(settings.values.link, (key, message) => settings.problem(key, message));
-  check(settings);
+  check(settings, tls);
   settings.settle();
   return configOf(settings, tls, env.JOURNAL_STREAM !== undefined);
 }
 
 type CentralSettings = Settings<ReturnType<typeof centralSpec>>;
 
-function check(settings: CentralSettings): void {
+function check(settings: CentralSettings, tls: LinkTls): void {
   const { link, status, fleet } = settings.values;
   if (!isLoopback(splitHostPort(status.listen)?.host ?? '')) {
     settings.problem(
       'status.listen',
-      'can be reached from other machines, and the status API has no sign-in yet; ' +
-        'use "127.0.0.1:8080" and reach it through ssh -L or a proxy with its own sign-in',
+      'can be reached from other machines, and has no sign-in; use "127.0.0.1:8080", and ' +
+        'status.remote with status.token_file for other machines',
     );
+  }
+  if (status.remote !== undefined && status.token_file === undefined) {
+    settings.problem('status.remote', 'needs status.token_file: who may see and change sites');
+  }
+  if (status.remote !== undefined && tls.mode === 'off') {
+    settings.problem('status.remote', 'needs the certificate of the link; set link.tls = "own"');
   }
   if (fleet.offline_after < 2 * link.heartbeat_interval) {
     settings.problem(
@@ -117,7 +123,13 @@ function configOf(settings: CentralSettings, tls: LinkTls, underJournal: boolean
     link: { listen: link.listen, tls, name: link.names?.[0] ?? null },
     enrol: { authorityPath: enrol.authority, lifeMs: enrol.life, graceMs: enrol.grace },
     intake: { heartbeatIntervalMs: link.heartbeat_interval },
-    status,
+    status: {
+      listen: status.listen,
+      remote:
+        status.remote && status.token_file
+          ? { listen: status.remote, tokenFile: status.token_file }
+          : null,
+    },
     landing: {
       type: landing.type,
       path: landing.path,

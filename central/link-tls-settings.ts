@@ -38,7 +38,8 @@ export function linkTlsOf(link: Written, problem: (key: string, message: string)
   if (mode === 'off') return { mode };
   for (const [key, file] of Object.entries({ certFile, keyFile, caFile })) {
     const name = `link.${key.replace('File', '_file')}`;
-    if (file === undefined) problem(name, 'is needed too: cert_file, key_file and ca_file go together');
+    if (file === undefined)
+      problem(name, 'is needed too: cert_file, key_file and ca_file go together');
   }
   return { mode, certFile: certFile ?? '', keyFile: keyFile ?? '', caFile: caFile ?? '' };
 }

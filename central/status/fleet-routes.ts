@@ -50,7 +50,10 @@ function actionRoute(parts: StatusParts, action: (typeof actions)[number]): Rout
     path: `/api/v1/edges/:alias/${action}`,
     post: async (c) => {
       query(c.req.url, []);
-      const { alias } = known(parts, c);
+      const asked = aliasOf(c.req.param('alias') ?? '');
+      // Enrolled, and never came: what it has is a certificate, which this binds too.
+      const isEnrolled = parts.enrolment?.enrolled().includes(asked) ?? false;
+      const alias = isEnrolled ? asked : known(parts, c).alias;
       await perform(parts.fleet, action, alias);
       parts.log.info({ alias, action }, 'site changed by hand');
       return c.json({ alias, action, done: true });

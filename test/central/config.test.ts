@@ -40,7 +40,7 @@ test('an empty file is a whole central', () => {
       graceMs: 180 * 86_400_000,
     },
     intake: { heartbeatIntervalMs: 5_000 },
-    status: { listen: '127.0.0.1:8080' },
+    status: { listen: '127.0.0.1:8080', remote: null },
     landing: {
       type: 'embedded',
       path: '/var/lib/tributary-central/central.db',
@@ -89,7 +89,7 @@ offline_after = "2s"`,
   expect(config).toMatchObject({
     alias: 'hq',
     intake: { heartbeatIntervalMs: 1_000 },
-    status: { listen: '[::1]:0' },
+    status: { listen: '[::1]:0', remote: null },
     landing: { path: '/tmp/x.db', retentionMs: Number.POSITIVE_INFINITY, maxBytes: 2 ** 30 },
     flows: [
       { into: 'sensor-data', from: ['*.sensor-data', 'store-*.temps'] },
@@ -210,6 +210,7 @@ test('every default stands and every setting is documented', () => {
   expect(config).toMatchObject({
     ...load(''),
     link: { tls: { mode: 'files' } },
+    status: {},
     flows: [{ into: 'sensor-data' }],
   });
 });

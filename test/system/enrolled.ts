@@ -26,10 +26,12 @@ export class EnrolledWorld {
     error: (fields: object) => void this.lines.push(JSON.stringify(fields)),
   } as Logger;
 
-  async openCentral(more = '', clock: Clock = systemClock): Promise<void> {
+  async openCentral(more = '', clock: Clock = systemClock, mode = 'own'): Promise<void> {
     const file = this.file(
       'central.toml',
-      `link = { listen = "127.0.0.1:0", tls = "own", heartbeat_interval = "100ms" }
+      `link.listen = "127.0.0.1:0"
+       link.tls = "${mode}"
+       link.heartbeat_interval = "100ms"
        status.listen = "127.0.0.1:0"
        landing.path = "${this.folder}/central.db"
        enrol.authority = "${this.folder}/authority.pem"
@@ -101,12 +103,12 @@ export class EnrolledWorld {
   /** What a hostile or an outdated client would do; resolves with the answer, rejects without one. */
   request(
     path: string,
-    options: https.RequestOptions & { body?: string | Buffer } = {},
+    options: https.RequestOptions & { body?: string | Buffer; base?: string } = {},
   ): Promise<{ status: number; text: string }> {
-    const { body = '{}', headers = {}, ...tls } = options;
+    const { body = '{}', headers = {}, base = this.collector.linkUrl, ...tls } = options;
     return new Promise((resolve, reject) => {
       const outgoing = https.request(
-        `${this.collector.linkUrl}${path}`,
+        `${base}${path}`,
         {
           ...{ method: 'POST', agent: false, rejectUnauthorized: false },
           ...tls,

@@ -79,6 +79,21 @@ test('a site that is disabled is out at once, and in again when it is enabled', 
   expect(taken.status).toBe(400);
 });
 
+test('a site that joined and never came can be disabled and removed', async () => {
+  const a = await joined('factory-a');
+  const act = (action: string) =>
+    fetch(`${world.collector.statusUrl}/api/v1/edges/factory-a/${action}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+    });
+  const say = () =>
+    world.request(linkPath.hello, { headers: { [linkHeader.alias]: 'factory-a' }, ...shown(a) });
+  expect((await act('disable')).status).toBe(200);
+  expect(await say()).toMatchObject({ status: 403, text: expect.stringContaining('disabled') });
+  expect((await act('remove')).status).toBe(200);
+  expect(await say()).toMatchObject({ status: 403, text: expect.stringContaining('revoked') });
+});
+
 test('without a certificate, or with that of another site or authority, nobody comes in', async () => {
   const a = await joined('factory-a');
   const say = (alias: string, options = {}) =>

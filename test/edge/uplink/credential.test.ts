@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { dayMs } from '#central/enrol/authority.ts';
@@ -175,7 +174,7 @@ test("central's certificate is rotated without a restart", async () => {
   const { server, certificate } = await serve(['127.0.0.1']);
   const serial = () =>
     new Promise<string>((resolve, reject) => {
-      const options = { ca, agent: false as const, servername: '' };
+      const options = { rejectUnauthorized: false, agent: false as const, servername: '' };
       const request = https.get(server.url, options, (answer) => {
         const { socket } = answer as unknown as { socket: import('node:tls').TLSSocket };
         resolve(socket.getPeerX509Certificate()!.serialNumber);
@@ -188,9 +187,7 @@ test("central's certificate is rotated without a restart", async () => {
   expect(await serial()).toBe(before);
   bench.pass(61 * dayMs);
   await certificate.check();
-  expect(before).not.toBe(certificate.context.cert);
-  bench.pass(-61 * dayMs);
-  expect(server.port).toBeGreaterThan(0);
+  expect(await serial()).not.toBe(before);
   const transport = new HttpTransport({ ca });
   open.push(transport);
   expect(await ask(transport, server.url)).toBe('nobody');
