@@ -34,8 +34,8 @@ export interface Agent {
 const drainShare = 0.6;
 
 /**
- * The agent: buffer first, since everything rests on it; then the uplink, which may find central down;
- * then the sources, which may start to deliver at once. Stopped in the opposite order.
+ * The agent: buffer first, since everything rests on it; then the uplink, which may find central
+ * down; then the sources, which may start to deliver at once. Stopped in the opposite order.
  */
 export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<Agent> {
   const { clock, log } = deps;
@@ -63,8 +63,11 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
       sources: () => states(sources),
     });
     closing.push(() => status.close());
-    uplink.start();
-    heartbeats.start();
+    // Without a central everything is kept here, and there is nobody to ask.
+    if (config.central.urls.length > 0) {
+      uplink.start();
+      heartbeats.start();
+    }
     for (const source of sources) {
       closing.push(() => source.stop());
       await source.start();

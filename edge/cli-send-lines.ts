@@ -13,7 +13,9 @@ export interface Batch {
 }
 
 export interface LineForm {
-  /** Each line is a JSON value already; empty ones are skipped. Otherwise it is a record's value. */
+  /**
+   * Each line is a JSON value already; empty ones are skipped. Otherwise it is a record's value.
+   */
   ndjson: boolean;
   /** Field of each JSON line that becomes the key. */
   keyField?: string;

@@ -10,7 +10,9 @@ import type { Batch } from './cli-send-lines.ts';
 /** Where `send` puts its records: the running agent, or the buffer itself while none runs. */
 export interface SendTarget {
   readonly via: 'agent' | 'buffer';
-  /** Resolves, when they are durable, with the number accepted. Sending a batch again is harmless. */
+  /**
+   * Resolves, when they are durable, with the number accepted. Sending a batch again is harmless.
+   */
   send(batch: Batch): Promise<number>;
   close(): Promise<void>;
 }

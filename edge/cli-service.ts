@@ -112,7 +112,9 @@ const linkWords: { readonly [state: string]: string } = {
   stopped: 'closed',
 };
 
-/** For the unit's ExecCondition: 1 where nobody has named this site yet, and what to do about it. */
+/**
+ * For the unit's ExecCondition: 1 where nobody has named this site yet, and what to do about it.
+ */
 function checkAlias(load: () => EdgeConfig, io: CommandIo): number {
   try {
     load();

@@ -24,7 +24,9 @@ const edgeProgram: Program = {
   ],
   plainErrors: new Set([
     'ListenError',
+    'BufferOpenError',
     'DeliverError',
+    'BatchError',
     'RangeError',
     'HttpProblem',
     'JoinError',

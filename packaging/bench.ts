@@ -2,7 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** `npm run bench -- NAME… [--flag …]` runs test/bench/NAME.ts, one after the other; flags go to each. */
+/**
+ * `npm run bench -- NAME… [--flag …]` runs test/bench/NAME.ts, one after the other; flags go to
+ * each.
+ */
 
 const folder = fileURLToPath(new URL('../test/bench/', import.meta.url));
 const known = readdirSync(folder)

@@ -9,7 +9,9 @@ import { needTools, PackageError, run } from './deb/run.ts';
 import { buildRuntime, runtimeName } from './deb/runtime-package.ts';
 import { type BuildSettings, type Compression, stripTool, targets } from './deb/target.ts';
 
-/** `npm run package`: three .debs per architecture into dist/, the same bytes for the same commit. */
+/**
+ * `npm run package`: three .debs per architecture into dist/, the same bytes for the same commit.
+ */
 
 const usage = `Usage: npm run package -- [OPTION…]
 

@@ -7,7 +7,9 @@ import { root, sha256 } from './deb/npm-archive.ts';
 import { needTools, PackageError, run } from './deb/run.ts';
 import { targets } from './deb/target.ts';
 
-/** `npm run repository`: a signed apt repository of the packages in dist/, as plain files to serve. */
+/**
+ * `npm run repository`: a signed apt repository of the packages in dist/, as plain files to serve.
+ */
 
 const usage = `Usage: npm run repository -- --key KEY [OPTION…]
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '#shared/std/clock.ts';
 
 export interface Stoppable {
   /** Orderly; resolves when it has ended. */
@@ -33,8 +34,8 @@ export interface ChildOptions {
 }
 
 /**
- * Resolves when the program is ready, rejects with a {@link StartError} when it ends before. It gets a
- * process group of its own: Ctrl-C reaches only us, and we stop edges before central.
+ * Resolves when the program is ready, rejects with a {@link StartError} when it ends before. It
+ * gets a process group of its own: Ctrl-C reaches only us, and we stop edges before central.
  */
 export async function startChild(
   options: ChildOptions,
@@ -56,7 +57,14 @@ export async function startChild(
   const stoppable: Stoppable = {
     async stop() {
       child.kill('SIGTERM');
+      const waiting = new AbortController();
+      const late = systemClock.sleep(stopPatienceMs, waiting.signal).then(
+        () => child.kill('SIGKILL'),
+        () => {},
+      );
       await exit;
+      waiting.abort();
+      await late;
     },
     kill: () => void child.kill('SIGKILL'),
   };
@@ -74,6 +82,8 @@ function readyLine(child: ChildProcess): Promise<Child['ready']> {
   });
 }
 
+/** Longer than any of our programs takes to stop in order. */
+const stopPatienceMs = 20_000;
 const wordsMax = 20;
 
 /** Standard error goes to the log file; what is not JSON there is meant for a person: kept. */

@@ -1,6 +1,6 @@
 import { type Hello, type HelloStream, type StreamId, streamKey } from '#shared/wire/link.ts';
 import { addRun, type EpochLine, type Lineage, lineOf, localKey, runOf } from './lineage.ts';
-import { type Place, placeOf } from './place.ts';
+import { ancestors, isKnown, type Place, placeOf } from './place.ts';
 
 /**
  * Whether a buffer may go on where it says it is (DESIGN §5). What has to hold afterwards:
@@ -50,9 +50,7 @@ export interface HelloState {
 
 /** Nothing that is passed in is changed. */
 export function decideHello(known: HelloState, hello: Hello): HelloDecision {
-  if (
-    known.lineage.epochs.some((line) => line.epoch !== hello.epoch && runOf(line, hello.session))
-  ) {
+  if (cameElsewhere(known.lineage, hello)) {
     // Requests of the old epoch that are still under way would pass as the new session's.
     return { outcome: 'refused', reason: 'a new epoch needs a new session' };
   }
@@ -67,6 +65,9 @@ export function decideHello(known: HelloState, hello: Hello): HelloDecision {
   const changed = !same || lineage !== known.lineage || holes.length > 0;
   return { outcome: 'accepted', lineage, holes, changed };
 }
+
+const cameElsewhere = ({ epochs }: Lineage, { epoch, session }: Hello): boolean =>
+  epochs.some((line) => line.epoch !== epoch && runOf(line, session)?.came);
 
 /** Of an alias that never said hello. */
 export const noState: HelloState = {
@@ -210,15 +211,27 @@ function withOwner(state: HelloState, hello: Hello): Lineage {
   const { epoch, session, previous } = hello;
   const line = lineOf(state.lineage, epoch);
   if (line?.owner === session) return state.lineage;
-  const place = line && placeOf(line, hello);
-  const next: EpochLine =
-    line && place
-      ? { ...line, owner: session, runs: [...line.runs] }
-      : { epoch, root: previous, owner: session, runs: [] };
-  if (!runOf(next, session)) {
-    const streams = hello.streams.filter((stream) => stream.epoch === epoch);
-    const starts = new Map(streams.map((stream) => [localKey(stream), stream.confirmed]));
-    addRun(next, session, previous === next.root ? null : previous, starts);
-  }
+  const known = line && placeOf(line, hello) ? line : undefined;
+  const next: EpochLine = known
+    ? { ...known, owner: session, runs: known.runs.map((run) => ({ ...run })) }
+    : { epoch, root: previous, owner: session, runs: [] };
+  addFamily(next, hello);
+  const own = runOf(next, session);
+  if (own) own.came = true;
+  // Who landed what is there already was forgotten: it counts as landed by this run.
+  const landed = state.streamsOf(epoch).some((stream) => state.throughOf(stream) >= 0);
+  if (!known && landed) for (const run of next.runs) run.used = true;
   return { epochs: [...state.lineage.epochs.filter((other) => other !== line), next] };
+}
+
+/** Adds what the line does not know yet of the run and of what it continues. */
+function addFamily(line: EpochLine, hello: Hello): void {
+  const streams = hello.streams.filter((stream) => stream.epoch === line.epoch);
+  const family = ancestors(hello);
+  const known = family.findLastIndex(({ session }) => isKnown(line, session));
+  for (let i = known + 1; i < family.length; i++) {
+    const [parent, { session }] = [family[i - 1]!, family[i]!];
+    const starts = new Map(streams.map((stream) => [localKey(stream), parent.end(stream)]));
+    addRun(line, session!, parent.session === line.root ? null : parent.session, starts);
+  }
 }

@@ -28,6 +28,9 @@ export interface Run {
   session: string;
   /** Session of the run it continues; null: the line's root. */
   parent: string | null;
+  /** It was let in itself; otherwise another one says that it continues it. */
+  came: boolean;
+  /** It landed something. */
   used: boolean;
   /**
    * Highest sequence that its ancestors had appended, by `topic/partition`, where that differs from
@@ -82,7 +85,7 @@ export function addRun(
 ): void {
   const path = pathTo(line, parent);
   const own = [...starts].filter(([stream, start]) => startOf(path, stream) !== start);
-  line.runs.push({ session, parent, used: false, starts: new Map(own) });
+  line.runs.push({ session, parent, came: false, used: false, starts: new Map(own) });
 }
 
 /**
@@ -137,7 +140,7 @@ interface Stored {
     root: string | null;
     owner: string;
     streams: string[];
-    runs: [session: string, parent: string | null, used: 0 | 1, starts: number[]][];
+    runs: [session: string, parent: string | null, state: number, starts: number[]][];
   }[];
 }
 
@@ -167,7 +170,7 @@ function store(line: EpochLine): Stored['epochs'][number] {
   const runs = line.runs.map((run): Stored['epochs'][number]['runs'][number] => [
     run.session,
     run.parent,
-    run.used ? 1 : 0,
+    (run.came ? 1 : 0) + (run.used ? 2 : 0),
     [...run.starts].flatMap(([stream, start]) => [numberOf(stream), start]),
   ]);
   return { epoch, root, owner, streams: [...numbers.keys()], runs };
@@ -183,10 +186,10 @@ export function parseLineage(text: string): Lineage {
 
 function restore(stored: Stored['epochs'][number]): EpochLine {
   const { epoch, root, owner, streams } = stored;
-  const runs = stored.runs.map(([session, parent, used, starts]): Run => {
+  const runs = stored.runs.map(([session, parent, state, starts]): Run => {
     const map = new Map<string, number>();
     for (let i = 0; i < starts.length; i += 2) map.set(streams[starts[i]!]!, starts[i + 1]!);
-    return { session, parent, used: used === 1, starts: map };
+    return { session, parent, came: (state & 1) !== 0, used: (state & 2) !== 0, starts: map };
   });
   return { epoch, root, owner, runs };
 }

@@ -20,22 +20,20 @@ export interface Place {
   shared(stream: HelloStream): number;
 }
 
-/** undefined when neither the run nor what it continues is known. */
+/** undefined when neither the run nor anything that it continues is known. */
 export function placeOf(line: EpochLine, hello: Hello): Place | undefined {
-  const returns = runOf(line, hello.session) !== undefined;
-  const at = returns ? hello.session : hello.previous;
-  const path = pathTo(line, at);
-  if (path.length === 0 && at !== line.root) return undefined;
+  const known = newestKnown(line, hello);
+  if (!known) return undefined;
+  const path = pathTo(line, known.session);
   const ownerPath = pathTo(line, line.owner);
   let common = 0;
   while (common < path.length && path[common] === ownerPath[common]) common += 1;
   const others = ownerPath.slice(common);
   const own = common < path.length ? path.slice(0, common + 1) : undefined;
   const theirs = others.length > 0 ? ownerPath.slice(0, common + 1) : undefined;
-  const ownStart = (stream: HelloStream): number => {
-    if (own) return startOf(own, localKey(stream));
-    return returns ? stream.head : stream.confirmed;
-  };
+  const ownStart = (stream: HelloStream): number =>
+    own ? startOf(own, localKey(stream)) : known.end(stream);
+  const returns = known.session === hello.session;
   return {
     returns,
     ancestor: returns && !own,
@@ -45,3 +43,29 @@ export function placeOf(line: EpochLine, hello: Hello): Place | undefined {
       Math.min(ownStart(stream), theirs ? startOf(theirs, localKey(stream)) : stream.head),
   };
 }
+
+/** A run of the buffer, and the highest sequence of a stream that was appended in it or before. */
+interface Ancestor {
+  session: string | null;
+  end(stream: HelloStream): number;
+}
+
+/** From the one that central confirmed last to the run that says hello. */
+export function ancestors(hello: Hello): Ancestor[] {
+  const { previous, unconfirmed = [], session } = hello;
+  return [
+    { session: previous, end: (stream) => stream.confirmed },
+    ...unconfirmed.map((run, i) => ({
+      session: run,
+      end: (stream: HelloStream) => stream.ends?.[i] ?? stream.confirmed,
+    })),
+    { session, end: (stream) => stream.head },
+  ];
+}
+
+const newestKnown = (line: EpochLine, hello: Hello): Ancestor | undefined =>
+  ancestors(hello).findLast(({ session }) => isKnown(line, session));
+
+/** As a run of the line, or as what its oldest run continued. */
+export const isKnown = (line: EpochLine, session: string | null): boolean =>
+  session === line.root || runOf(line, session) !== undefined;

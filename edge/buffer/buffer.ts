@@ -4,8 +4,8 @@ import type { Delivered, Delivery } from '../source/source.ts';
 
 /**
  * The door of the buffer: durable streams of records between the sources and the uplink.
- * Two implementations behind it: `openBuffer` (thread.ts: SQLite on a worker thread, group commit) and
- * `openInlineBuffer` (the same store in this thread, for simulation and one-shot commands).
+ * Two implementations behind it: `openBuffer` (thread.ts: SQLite on a worker thread, group commit)
+ * and `openInlineBuffer` (the same store in this thread, for simulation and one-shot commands).
  * What the buffer guarantees is in ../DESIGN.md.
  */
 export interface RecordBuffer {
@@ -16,13 +16,16 @@ export interface RecordBuffer {
   positions(prefix: string): Promise<Map<string, globalThis.Buffer>>;
 
   /**
-   * Frames to send, encoded, in sequence order per stream and fair between streams. `from` names the
-   * next sequence wanted per stream (by `streamKey` of link.ts); streams not named start behind their cursor.
-   * Older epochs of a topic-partition come before newer ones. Never more than `maxBytes`, but always
-   * at least one frame where there is a backlog. A segment whose checksum fails is turned into a loss.
+   * Frames to send, encoded, in sequence order per stream and fair between streams. `from` names
+   * the next sequence wanted per stream (by `streamKey` of link.ts); streams not named start behind
+   * their cursor. Older epochs of a topic-partition come before newer ones. Never more than
+   * `maxBytes`, but always at least one frame where there is a backlog. A segment whose checksum
+   * fails is turned into a loss.
    */
   read(request: ReadRequest): Promise<ReadBatch>;
-  /** Moves cursors forward (never back; a lower `through` is ignored) and drops what they passed. */
+  /**
+   * Moves cursors forward (never back; a lower `through` is ignored) and drops what they passed.
+   */
   acknowledge(acks: readonly (StreamId & { through: number })[]): Promise<void>;
   /** Makes a segment boundary at `expected`, by sealing the segment around it again as two. */
   cut(stream: StreamId, expected: number): Promise<void>;
@@ -33,12 +36,14 @@ export interface RecordBuffer {
 
   /** Every stream with its head and cursor, older epochs with a remainder included. */
   helloStreams(): Promise<HelloStream[]>;
-  /** A central confirmed `identity.session`: remember it durably before anything is sent under it. */
+  /**
+   * A central confirmed `identity.session`: remember it durably before anything is sent under it.
+   */
   confirmSession(centralId: string): Promise<void>;
   /**
    * Becomes a new epoch and a new session. Records appended in sessions that no central confirmed
-   * ('unconfirmed': above HelloStream.confirmed) or all that are left ('all': above the cursor, or above
-   * `keep` in the streams it names) get new sequences from 0 there; nothing is dropped.
+   * ('unconfirmed': above HelloStream.confirmed) or all that are left ('all': above the cursor, or
+   * above `keep` in the streams it names) get new sequences from 0 there; nothing is dropped.
    */
   fork(
     scope: 'unconfirmed' | 'all',
@@ -54,7 +59,9 @@ export interface RecordBuffer {
   onAppended(listener: () => void): () => void;
   /** Proves that the store answers and can write; for the watchdog and /healthz. */
   probe(): Promise<void>;
-  /** Fails outstanding waits, finishes the commit under way, checkpoints the WAL, releases the lock. */
+  /**
+   * Fails outstanding waits, finishes the commit under way, checkpoints the WAL, releases the lock.
+   */
   close(): Promise<void>;
 }
 
@@ -62,6 +69,8 @@ export interface BufferIdentity {
   epoch: string;
   session: string;
   previous: string | null;
+  /** As in Hello; left out: none. */
+  unconfirmed?: readonly string[];
   centralId: string | null;
 }
 
@@ -76,7 +85,10 @@ export interface ReadBatch {
   frames: ReadFrame[];
   /** More is waiting behind these. */
   more: boolean;
-  /** Accept clock at the time of the read, ms: the uplink tells central, to compare acceptance times. */
+  /**
+   * Accept clock at the time of the read, ms: the uplink tells central, to compare acceptance
+   * times.
+   */
   acceptClock: number;
 }
 

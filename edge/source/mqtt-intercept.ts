@@ -14,8 +14,8 @@ export interface Interceptor {
 
 /**
  * Stands between MQTT.js and its socket. MQTT.js handles inbound messages one after the other, and
- * acknowledges QoS 2 before it hands them on. So messages are taken out here and acknowledged by us,
- * between its own packets; connecting, subscribing and disconnecting stay its own.
+ * acknowledges QoS 2 before it hands them on. So messages are taken out here and acknowledged by
+ * us, between its own packets; connecting, subscribing and disconnecting stay its own.
  */
 export class Intercept extends Duplex {
   readonly #wire: Duplex;
@@ -51,7 +51,9 @@ export class Intercept extends Duplex {
     this.#wire.resume();
   }
 
-  /** Ends the connection in order. What still comes is dropped, so that our last words are heard. */
+  /**
+   * Ends the connection in order. What still comes is dropped, so that our last words are heard.
+   */
   goodbye(connected: boolean): void {
     this.#deaf = true;
     this.#wire.resume();

@@ -20,8 +20,8 @@ import type { Source, SourceContext } from './source.ts';
 /**
  * A publish-only MQTT server (3.1, 3.1.1, 5): what clients publish becomes records, and nothing is
  * given out. A message that no route takes is refused with a reason where the client can be told
- * (MQTT 5, QoS 1 and 2); else it is acknowledged when its loss is declared, since a client that gets
- * no acknowledgement repeats for ever, and one that is cut off does so on the next connection.
+ * (MQTT 5, QoS 1 and 2); else it is acknowledged when its loss is declared, since a client that
+ * gets no acknowledgement repeats for ever, and one that is cut off does so on the next connection.
  */
 export class MqttListener implements Source, PeerHost {
   readonly name: string;

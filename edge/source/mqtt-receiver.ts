@@ -14,9 +14,9 @@ import type { Delivery } from './source.ts';
 
 /**
  * The receiving half of MQTT on one connection, the same for client and listener. PUBACK (QoS 1)
- * and PUBREC (QoS 2) leave when the record is durable, PUBCOMP when the release of its packet id is;
- * all in the order in which they were asked for (MQTT 5, 4.6). What one read brought goes to the buffer
- * as one delivery per topic, and any number of reads may be under way.
+ * and PUBREC (QoS 2) leave when the record is durable, PUBCOMP when the release of its packet id
+ * is; all in the order in which they were asked for (MQTT 5, 4.6). What one read brought goes to
+ * the buffer as one delivery per topic, and any number of reads may be under way.
  */
 export class Receiver {
   readonly #o: ReceiverOptions;

@@ -4,7 +4,8 @@ import type { WireRecord } from '#shared/wire/record.ts';
 /**
  * The contract of every source (DESIGN §1.1): it hands records over with `deliver` and acknowledges
  * them to the outside world only after the returned promise has resolved, which happens when they
- * are on disk with synchronous=FULL. Many deliveries may be outstanding; one group commit carries them.
+ * are on disk with synchronous=FULL. Many deliveries may be outstanding; one group commit carries
+ * them.
  */
 export interface Source {
   /** Unique on this edge; prefix of the source's position keys. */
@@ -12,9 +13,15 @@ export interface Source {
   readonly type: 'mqtt' | 'http' | 'host' | 'kafka' | 'send';
   /** Where it listens itself, once started: `mqtt://127.0.0.1:1883`; undefined when it does not. */
   readonly address?: string | undefined;
-  /** Resolves when the source takes input or keeps trying by itself (a broker that is down is no error). */
+  /**
+   * Resolves when the source takes input or keeps trying by itself (a broker that is down is no
+   * error).
+   */
   start(): Promise<void>;
-  /** Takes no new input, waits for outstanding deliveries and their acknowledgements, closes. Idempotent. */
+  /**
+   * Takes no new input, waits for outstanding deliveries and their acknowledgements, closes.
+   * Idempotent.
+   */
   stop(): Promise<void>;
   state(): SourceState;
 }
@@ -23,11 +30,20 @@ export interface Delivery {
   topic: string;
   /** At least one, unless only positions move. The partition is chosen by key unless given. */
   records: readonly (WireRecord & { partition?: number })[];
-  /** Committed in the same transaction as the records. Keys begin with the source's name and a slash. */
+  /**
+   * Committed in the same transaction as the records. Keys begin with the source's name and a
+   * slash.
+   */
   positions?: PositionChange;
-  /** A repeat within 24 hours (and the newest 100 000 keys) is answered from memory and not appended. */
+  /**
+   * A repeat within 24 hours (and the newest 100 000 keys) is answered from memory and not
+   * appended.
+   */
   idempotencyKey?: string;
-  /** When the buffer is full and `when_full = "block"`: wait for room (default) or fail with `buffer-full`. */
+  /**
+   * When the buffer is full and `when_full = "block"`: wait for room (default) or fail with
+   * `buffer-full`.
+   */
   whenFull?: 'wait' | 'refuse';
   /** What the source itself knows to be lost; declared with scope 'source' in this topic. */
   sourceLoss?: { records: number; detail: string };
@@ -49,8 +65,9 @@ export interface Delivered {
 /** What a source is given. */
 export interface SourceContext {
   /**
-   * Resolves when durable. Rejects with a DeliverError (../deliver-error.ts). A record that can never be kept
-   * (see `recordProblem`) resolves too: it becomes a loss, so that its sender does not repeat it for ever.
+   * Resolves when durable. Rejects with a DeliverError (../deliver-error.ts). A record that can
+   * never be kept (see `recordProblem`) resolves too: it becomes a loss, so that its sender does
+   * not repeat it for ever.
    */
   deliver(delivery: Delivery): Promise<Delivered>;
   /** Positions committed earlier whose keys begin with `prefix`. */

@@ -1,6 +1,7 @@
 /**
  * How large a request may be, from what the link just did: as many bytes as it carries in about
- * `targetMs`, so that a retry never costs more than a few seconds of link time. A failure halves it.
+ * `targetMs`, so that a retry never costs more than a few seconds of link time. A failure halves
+ * it.
  */
 export class BatchSize {
   #target: number;
@@ -58,8 +59,8 @@ export class BatchSize {
   }
 
   /**
-   * An outage says nothing of the link's speed: the estimate falls no further than where the smallest
-   * request takes `targetMs`, or patience would grow without end while central is down.
+   * An outage says nothing of the link's speed: the estimate falls no further than where the
+   * smallest request takes `targetMs`, or patience would grow without end while central is down.
    */
   failed(): void {
     this.#target = Math.max(this.#min, this.#target / 2);

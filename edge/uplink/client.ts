@@ -15,10 +15,12 @@ import { type Transport, TransportError, type TransportResponse } from './transp
 export class LinkError extends Error {
   override name = 'LinkError';
   /**
-   * `unreachable`: no answer, or not a central's. `hello`: the session is not (or no longer) the one
-   * that central lets in. `misdirected`: another collector serves us (`owner`). `busy`: later, after
+   * `unreachable`: no answer, or not a central's. `hello`: the session is not (or no longer) the
+   * one that central lets in. `misdirected`: another collector serves us (`owner`). `busy`: later,
+   * after
    * `retryAfterMs`. `too-large`: a smaller request. `denied`: a person has to act at central.
-   * `rejected`: central could not read the request; sending it again may help when the link garbled it.
+   * `rejected`: central could not read the request; sending it again may help when the link garbled
+   * it.
    */
   readonly code:
     | 'unreachable'
@@ -54,7 +56,9 @@ const codes: { readonly [status: number]: LinkError['code'] } = {
   503: 'busy',
 };
 
-/** Central's side of the link, asked in its words (PROTOCOL.md). Knows addresses, not what is sent. */
+/**
+ * Central's side of the link, asked in its words (PROTOCOL.md). Knows addresses, not what is sent.
+ */
 export class LinkClient {
   readonly #transport: Transport;
   readonly #urls: readonly string[];

@@ -24,10 +24,10 @@ export interface PumpOptions {
 }
 
 /**
- * Carries the backlog of one session: read, post, apply what central says, in that order per stream.
- * A second request may follow the first while there is more than one can hold; should they arrive
- * in the wrong order, central answers `gap` and we go back to our cursors. Nothing is deleted here
- * but by an acknowledgement of central's committed transaction.
+ * Carries the backlog of one session: read, post, apply what central says, in that order per
+ * stream. A second request may follow the first while there is more than one can hold; should they
+ * arrive in the wrong order, central answers `gap` and we go back to our cursors. Nothing is
+ * deleted here but by an acknowledgement of central's committed transaction.
  */
 export class Pump {
   readonly #options: PumpOptions;
@@ -40,7 +40,10 @@ export class Pump {
     options.buffer.onAppended(() => this.#appended.notify());
   }
 
-  /** Runs until the link or the session fails (throws LinkError) or `signal` aborts (throws its reason). */
+  /**
+   * Runs until the link or the session fails (throws LinkError) or `signal` aborts (throws its
+   * reason).
+   */
   async run(session: string, signal: AbortSignal): Promise<never> {
     const next = new Map<string, number>();
     const flights: Flight[] = [];
@@ -132,7 +135,9 @@ export class Pump {
     return this.#apply(flight.batch, answer);
   }
 
-  /** Central's word becomes ours: ledger first, cursors second, so that a crash between repeats it. */
+  /**
+   * Central's word becomes ours: ledger first, cursors second, so that a crash between repeats it.
+   */
   async #apply(
     batch: ReadBatch,
     answer: SegmentsAnswer,
@@ -156,7 +161,9 @@ export class Pump {
     return { rewind, progress: stuck < batch.frames.length };
   }
 
-  /** A request that failed was too much for this link: ask for less, and cut what is a frame alone. */
+  /**
+   * A request that failed was too much for this link: ask for less, and cut what is a frame alone.
+   */
   async #shrink(batch: ReadBatch, error: unknown): Promise<void> {
     const { buffer, size } = this.#options;
     if (!(error instanceof LinkError)) return;

@@ -14,7 +14,9 @@ export class RateCap {
     this.#filledAt = clock.monotonic();
   }
 
-  /** Resolves when `bytes` may be sent. More than a second's worth runs into debt and waits it out. */
+  /**
+   * Resolves when `bytes` may be sent. More than a second's worth runs into debt and waits it out.
+   */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
     this.#refill();
     if (this.#tokens <= 0) {

@@ -14,7 +14,9 @@ export interface TransportRequest {
   path: string;
   headers: { readonly [name: string]: string };
   body: Uint8Array;
-  /** Gives up when the whole exchange takes longer (half-open links look alive to TCP for minutes). */
+  /**
+   * Gives up when the whole exchange takes longer (half-open links look alive to TCP for minutes).
+   */
   timeoutMs: number;
   signal?: AbortSignal;
 }

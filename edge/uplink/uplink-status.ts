@@ -1,4 +1,7 @@
-/** What the uplink says of itself, for status, metrics and the systemd STATUS line. Times ms, null: not yet. */
+/**
+ * What the uplink says of itself, for status, metrics and the systemd STATUS line. Times ms, null:
+ * not yet.
+ */
 export interface UplinkStatus {
   state: 'connecting' | 'connected' | 'waiting' | 'adopt-needed' | 'stopped';
   /** The central that is tried or used; null when none is set. */

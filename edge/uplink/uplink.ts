@@ -170,6 +170,7 @@ export class Uplink {
         epoch: identity.epoch,
         session: identity.session,
         previous: identity.previous,
+        unconfirmed: [...(identity.unconfirmed ?? [])],
         centralId: identity.centralId,
         agent,
         clock: clock.now(),

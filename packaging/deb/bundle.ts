@@ -65,8 +65,8 @@ export function bundleProgram(
 
 /**
  * The code starts a worker as `new URL('./x-worker.ts', import.meta.url)`. In the package its name
- * carries its content's hash: a process that still runs while an upgrade replaces the files can fail
- * to find its own worker, but never start another version's.
+ * carries its content's hash: a process that still runs while an upgrade replaces the files can
+ * fail to find its own worker, but never start another version's.
  */
 function nameWorkers(folder: string, workers: readonly string[], version: string): string[] {
   const main = join(folder, 'main.mjs');

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PackageError, run } from './run.ts';
 
-/** Packages of another platform than this one's, from the registry, held to the lock file's checksums. */
+/**
+ * Packages of another platform than this one's, from the registry, held to the lock file's
+ * checksums.
+ */
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const cacheFolder = join(

@@ -19,16 +19,18 @@ const parts: { readonly [program in ProgramName]: ProgramParts } = {
     page: { from: 'edge/status-page', to: 'status-page' },
     description:
       "agent on a site's gateway: buffers its data and carries it to central\n" +
-      ' Takes in records over MQTT and HTTP and the vitals of the gateway, makes them durable\n' +
-      ' on disk before it acknowledges them, and sends them to tributary-central whenever there\n' +
-      ' is a link. Nothing is lost silently and nothing arrives twice.',
+      ' Takes in records over MQTT and HTTP and the vitals of the gateway, makes\n' +
+      ' them durable on disk before it acknowledges them, and sends them to\n' +
+      ' tributary-central whenever there is a link. Nothing is lost silently and\n' +
+      ' nothing arrives twice.',
   },
   central: {
     page: { from: 'central/status/page', to: 'page' },
     description:
       'collector of the records that sites send\n' +
-      ' Lands what the tributary-edge of each site sends, exactly once, merges the sites into\n' +
-      ' topics for analytics, and knows at every moment how far behind each site is.',
+      ' Lands what the tributary-edge of each site sends, exactly once, merges\n' +
+      ' the sites into topics for analytics, and knows at every moment how far\n' +
+      ' behind each site is.',
   },
 };
 

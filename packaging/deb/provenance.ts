@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { type Lock, lockedPackage, npmPackage, root, sha256 } from './npm-archive.ts';
 import { PackageError, run } from './run.ts';
 
-/** Where everything in a package comes from: for scanners (CycloneDX), and for people (copyright). */
+/**
+ * Where everything in a package comes from: for scanners (CycloneDX), and for people (copyright).
+ */
 
 interface Component {
   'bom-ref': string;

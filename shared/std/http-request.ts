@@ -2,8 +2,8 @@ import http from 'node:http';
 import https from 'node:https';
 
 /**
- * One HTTP exchange, as commands make them: a connection of its own, any port (`fetch` refuses some,
- * 6000 and 10080 among them), and a failure told in a word.
+ * One HTTP exchange, as commands make them: a connection of its own, any port (`fetch` refuses
+ * some, 6000 and 10080 among them), and a failure told in a word.
  */
 export interface HttpAnswer {
   status: number;

@@ -6,7 +6,9 @@ import type { Notifier } from './systemd.ts';
 export interface Service {
   /** Printed as one JSON line on standard output, behind `"ready":true`. */
   ready: { readonly [name: string]: unknown };
-  /** Throws when the service does not work; asked for the watchdog. Answers how it goes, in words. */
+  /**
+   * Throws when the service does not work; asked for the watchdog. Answers how it goes, in words.
+   */
   prove(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -28,8 +30,8 @@ const sameKeyPressMs = 500;
 const statusMs = 20_000;
 
 /**
- * Starts the service, says when it is ready, and stops it in order at the first SIGTERM or SIGINT; a
- * second one gives up waiting. Answers the exit code; the caller ends the process.
+ * Starts the service, says when it is ready, and stops it in order at the first SIGTERM or SIGINT;
+ * a second one gives up waiting. Answers the exit code; the caller ends the process.
  */
 export async function runService<Settings>(options: ServiceOptions<Settings>): Promise<number> {
   const { io, log, notifier } = options;

@@ -16,8 +16,8 @@ import type {
 import type { SettingsNode, TableNode } from './settings-tree.ts';
 
 /**
- * Reads a tree by its declaration. Every problem is added to `problems`; a value that is wrong reads
- * as its default (undefined where it has none), so that later checks can go on looking.
+ * Reads a tree by its declaration. Every problem is added to `problems`; a value that is wrong
+ * reads as its default (undefined where it has none), so that later checks can go on looking.
  */
 export function checkTree<S extends TableSpec>(
   spec: S,

@@ -85,7 +85,10 @@ function readFailure(error: unknown): string {
   }
 }
 
-/** A value in TOML's own words (`["a", "b"]`), for texts of the environment; undefined when it is none. */
+/**
+ * A value in TOML's own words (`["a", "b"]`), for texts of the environment; undefined when it is
+ * none.
+ */
 export function parseTomlValue(text: string): unknown {
   try {
     return parse(`value = ${text}`).value;

@@ -1,7 +1,7 @@
 /**
- * The line of every key of a TOML document, which its parser does not tell: dotted path → line from 1.
- * Elements of arrays are `source[0].url`. Reads only documents that a parser has accepted, so it knows
- * just enough of the grammar to find keys, strings and brackets.
+ * The line of every key of a TOML document, which its parser does not tell: dotted path → line from
+ * 1. Elements of arrays are `source[0].url`. Reads only documents that a parser has accepted, so it
+ * knows just enough of the grammar to find keys, strings and brackets.
  */
 export function keyLines(text: string): Map<string, number> {
   return new LineScan(text).scan();

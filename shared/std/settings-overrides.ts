@@ -14,9 +14,9 @@ export interface EnvironmentRules {
 }
 
 /**
- * `TRIBUTARY_STATUS__LISTEN=127.0.0.1:0` overrides `status.listen`: two underscores nest. Only settings
- * outside arrays of tables have such a name; an unknown one is a problem, so that none is mistyped
- * in silence.
+ * `TRIBUTARY_STATUS__LISTEN=127.0.0.1:0` overrides `status.listen`: two underscores nest. Only
+ * settings outside arrays of tables have such a name; an unknown one is a problem, so that none is
+ * mistyped in silence.
  */
 export function applyEnvironment(
   spec: TableSpec,

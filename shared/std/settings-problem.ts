@@ -14,7 +14,9 @@ export interface SettingsProblem {
   value?: string;
   /** What is wrong and what to do, in words that continue the key. */
   message: string;
-  /** It is about something that was not written, so a file that cannot be read may still hold it. */
+  /**
+   * It is about something that was not written, so a file that cannot be read may still hold it.
+   */
   isAbsence?: boolean;
 }
 

@@ -3,7 +3,7 @@
  *
  * @example
  * const spec = table('One site.', {
- *   alias: setting(text, { doc: 'Short name of this site.', required: true, example: '"factory-a"' }),
+ *   alias: setting(text, { doc: 'Short name of this site.', required: true }),
  *   buffer: table('The durable buffer.', {
  *     max_bytes: setting(size, { doc: 'Hard cap of the file.', default: '10GiB' }),
  *   }),
@@ -59,7 +59,8 @@ export interface ChoiceSpec<
   defaultType?: string;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a tree holds values of all types, each known at its leaf
+// biome-ignore lint/suspicious/noExplicitAny: a tree holds values of all types, each known at its
+// leaf
 export type AnyValueSpec = ValueSpec<any>;
 export type AnySpec = AnyValueSpec | TableSpec | ListSpec | ChoiceSpec;
 export interface Fields {

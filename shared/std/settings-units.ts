@@ -43,7 +43,10 @@ export function parseDuration(text: string): number | undefined {
   return whole(total);
 }
 
-/** `"500kB/s"`, `"2MiB/s"`, and in bits `"16Mbit/s"` → bytes per second; undefined when it is no rate. */
+/**
+ * `"500kB/s"`, `"2MiB/s"`, and in bits `"16Mbit/s"` → bytes per second; undefined when it is no
+ * rate.
+ */
 export function parseRate(text: string): number | undefined {
   const perSecond = /^(.*?)\s*\/\s*s$/.exec(text)?.[1];
   if (perSecond === undefined) return undefined;

@@ -28,8 +28,8 @@ export interface SettingsSources {
 /** Settings as read, still open for checks that need more than one of them. */
 export class Settings<S extends TableSpec> {
   /**
-   * Where there are problems, what was wrong reads as its default or, where it has none, as undefined
-   * whatever its type says: look before you leap, until {@link settle} has thrown.
+   * Where there are problems, what was wrong reads as its default or, where it has none, as
+   * undefined whatever its type says: look before you leap, until {@link settle} has thrown.
    */
   readonly values: ReadOf<S>;
   /** Files read, in order. */

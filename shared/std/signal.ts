@@ -1,6 +1,6 @@
 /**
- * Something happened, for one waiter at a time: `notify` before `wait` is remembered, so that nothing
- * is missed between a look and the wait that follows it.
+ * Something happened, for one waiter at a time: `notify` before `wait` is remembered, so that
+ * nothing is missed between a look and the wait that follows it.
  */
 export class Signal {
   #pending = false;

@@ -19,7 +19,9 @@ export interface Notifier {
   extendTimeout(ms: number): void;
 }
 
-/** `pid` is the own process's: the settings of another process's socket and watchdog are not ours. */
+/**
+ * `pid` is the own process's: the settings of another process's socket and watchdog are not ours.
+ */
 export function openNotifier(
   env: { readonly [name: string]: string | undefined },
   pid: number,
@@ -49,7 +51,9 @@ function socketOf(
   return at < 0 ? undefined : 3 + at;
 }
 
-/** The socket does not block: a message that finds no room is dropped, the next one follows soon. */
+/**
+ * The socket does not block: a message that finds no room is dropped, the next one follows soon.
+ */
 function write(fd: number, message: string): void {
   try {
     writeSync(fd, message.replaceAll(/[^\x20-\x7e\n]/g, '?'));

@@ -36,11 +36,18 @@ const gzip: Codec = {
     whole(gunzipSync(data, { maxOutputLength: maxBytes, info: true } as object), data),
 };
 
+/**
+ * More than zstd ever makes of `length` bytes (ZSTD_compressBound and a little). Output that fills
+ * Node's chunk to its last byte is followed by a second, empty frame: so it never may.
+ */
+const zstdBound = (length: number): number => length + (length >> 8) + 1024;
+
 const zstd: Codec = {
   compress: (data, level = 1) =>
     zstdCompressSync(data, {
       params: { [constants.ZSTD_c_compressionLevel]: level },
       pledgedSrcSize: data.length,
+      chunkSize: zstdBound(data.length),
     } as object),
   decompress: (data, maxBytes) =>
     whole(zstdDecompressSync(data, { maxOutputLength: maxBytes, info: true } as object), data),

@@ -56,6 +56,12 @@ export const nullable =
   (value, path) =>
     value === null ? null : shape(value, path);
 
+/** The field may be left out. */
+export const optional =
+  <T>(shape: Shape<T>): Shape<T | undefined> =>
+  (value, path) =>
+    value === undefined ? undefined : shape(value, path);
+
 /** A safe integer from `min` to `max`. */
 export const integer =
   (min = 0, max = Number.MAX_SAFE_INTEGER): Shape<number> =>

@@ -20,6 +20,8 @@ export const limits = {
   /** Streams in one heartbeat; the rest go in the next ones. */
   heartbeatStreams: 500,
   streamsPerEdge: 10_000,
+  /** Runs that a hello lists between the last confirmed session and its own. */
+  unconfirmedRuns: 16,
   partitionsPerTopic: 10_000,
   aliasLength: 63,
   /** Kafka's limit is 249 for the whole name, of which the alias and the dot take their part. */

@@ -9,6 +9,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   text,
   union,
   where,
@@ -69,11 +70,15 @@ const helloStream = where(
     head: sequenceOrNone,
     cursor: sequenceOrNone,
     confirmed: sequenceOrNone,
+    ends: optional(list(sequenceOrNone, limits.unconfirmedRuns)),
   }),
-  (stream) =>
-    stream.confirmed > stream.head
-      ? `confirmed ${stream.confirmed} is ahead of head ${stream.head}`
-      : behindHead(stream),
+  (stream) => {
+    const { confirmed, ends = [], head } = stream;
+    if (confirmed > head) return `confirmed ${confirmed} is ahead of head ${head}`;
+    const rising = [confirmed, ...ends, head];
+    const falls = rising.some((sequence, i) => sequence < (rising[i - 1] ?? -1));
+    return falls ? `ends ${ends} do not rise from ${confirmed} to ${head}` : behindHead(stream);
+  },
 );
 
 const hello = object({
@@ -82,6 +87,7 @@ const hello = object({
   epoch: id32,
   session: id32,
   previous: nullable(id32),
+  unconfirmed: optional(list(id32, limits.unconfirmedRuns)),
   centralId: nullable(centralId),
   agent,
   clock: count,
@@ -91,6 +97,11 @@ const hello = object({
 export function checkHello(json: unknown): Hello {
   const message: Hello = hello(json, '');
   assertDistinct(message.streams, 'streams');
+  const runs = message.unconfirmed?.length ?? 0;
+  for (const [i, { ends }] of message.streams.entries()) {
+    if (ends === undefined || ends.length === runs) continue;
+    throw new LinkFormatError(`streams[${i}].ends`, ends, `must be one for each of ${runs} runs`);
+  }
   return message;
 }
 

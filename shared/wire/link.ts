@@ -40,6 +40,12 @@ export interface HelloStream extends StreamId {
    * is where this buffer parts from every other copy of it.
    */
   confirmed: number;
+  /**
+   * One for each run of Hello.unconfirmed: the highest sequence appended in it or before. Never
+   * going down, from `confirmed` to `head`. Left out: nothing was appended to this stream in any of
+   * them.
+   */
+  ends?: number[];
 }
 
 export interface Hello {
@@ -51,6 +57,12 @@ export interface Hello {
   session: string;
   /** The last session that a central confirmed to this buffer; null before the first. */
   previous: string | null;
+  /**
+   * Sessions of this buffer between `previous` and this one that no central confirmed to it, oldest
+   * first, those that appended something, at most the newest limits.unconfirmedRuns. A central may
+   * have let one in all the same, or know it from a copy. Left out: none.
+   */
+  unconfirmed?: string[];
   /** The central the cursors belong to; null before the first contact. */
   centralId: string | null;
   /** Agent version, for people. */

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { runEdge } from '#edge/cli.ts';
 import type { Finding } from '#edge/cli-doctor.ts';
 import type { AgentStatus } from '#edge/cli-status.ts';
+import { loadEdgeConfig } from '#edge/config.ts';
 import { checkClock } from '#edge/doctor-clock.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { capturedIo } from '../shared/std/captured-io.ts';
@@ -268,4 +269,63 @@ test('doctor begins with the settings, and ends with them where they are wrong',
   const { output } = await run('doctor', '--config', settings('x = 1'));
   expect(output).toMatch(/^fail +settings +/);
   expect(output).toContain('→ correct the settings');
+});
+
+/** Commands on the file itself, while no agent runs. */
+const offline = () =>
+  settings(`alias = "a"
+buffer.path = "${folder}/offline/b.db"
+status.listen = "127.0.0.1:9"`);
+
+async function send(input: string, ...argv: string[]) {
+  const io = capturedIo({ input });
+  const code = await runEdge(['send', ...argv, '--config', offline()], io);
+  return { code, output: io.output(), errors: io.errors() };
+}
+
+test('without an agent, what is sent goes into the buffer itself, is listed and exported', async () => {
+  const json = await send('{"v":1}\n{"key":"k","value":"x"}\n', '-t', 'data', '--ndjson', '--json');
+  expect(json).toMatchObject({ code: 0, errors: expect.stringContaining('no agent runs here') });
+  expect(JSON.parse(json.output)).toEqual({ accepted: 2, via: 'buffer' });
+  await send('\xff', '-t', 'other', '--key', 'all');
+
+  const list = await run('buffer', 'list', '--json', '--config', offline());
+  expect(JSON.parse(list.output).streams).toEqual([
+    expect.objectContaining({ topic: 'data', head: 1, cursor: -1, backlogRecords: 2 }),
+    expect.objectContaining({ topic: 'other', head: 0, backlogRecords: 1 }),
+  ]);
+  const losses = await run('buffer', 'losses', '--config', offline());
+  expect(losses.output).toBe('No losses.\n');
+
+  const { output } = await run('buffer', 'export', '--config', offline());
+  const records = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(records).toEqual([
+    expect.objectContaining({
+      topic: 'data',
+      sequence: 0,
+      key: null,
+      value: '{"v":1}',
+      headers: [],
+    }),
+    expect.objectContaining({ topic: 'data', sequence: 1, key: 'k', value: 'x' }),
+    expect.objectContaining({ topic: 'other', sequence: 0, key: 'all', value: 'ÿ' }),
+  ]);
+  const one = await run('buffer', 'export', '--topic', 'other', '--config', offline());
+  expect(one.output.trim().split('\n')).toHaveLength(1);
+  // Exporting takes nothing away.
+  expect((await run('buffer', 'export', '--config', offline())).output).toBe(output);
+});
+
+test('a buffer that another process holds is told plainly', async () => {
+  const { openInlineBuffer } = await import('#edge/buffer/inline.ts');
+  await send('x', '-t', 'data');
+  const { buffer } = loadEdgeConfig({ file: offline(), env: {} });
+  const held = await openInlineBuffer(buffer, { clock: systemClock });
+  const { code, errors } = await run('buffer', 'export', '--config', offline());
+  await held.close();
+  expect(code).toBe(1);
+  expect(errors).toMatch(/^buffer\.path .* is in use by another .*\n$/);
 });

@@ -30,6 +30,8 @@ export class EdgeNode {
   readonly #time: VirtualTime;
   readonly #random: Random;
   #life: Life | undefined;
+  /** Clock of the run that may write: what an older one still has under way must not. */
+  #running: MachineClock | undefined;
   #fuse: number | undefined;
   /** Wall clock minus true time, ms; the next start takes it. */
   skew = 0;
@@ -52,6 +54,7 @@ export class EdgeNode {
   async start(): Promise<void> {
     const { alias, maxBytes, network } = this.setup;
     const clock = new MachineClock(this.#time, simEpochMs + this.skew);
+    this.#running = clock;
     const buffer = await openInlineBuffer(
       {
         ...{ path: ':memory:', alias, maxBytes, whenFull: 'drop-oldest', compression: 'none' },
@@ -59,7 +62,7 @@ export class EdgeNode {
       },
       {
         ...{ clock, database: this.disk, newId: this.#random.id, log: silentLog },
-        fault: () => this.#burn(),
+        fault: () => this.#burn(clock),
       },
     );
     const client = new LinkClient({
@@ -88,6 +91,7 @@ export class EdgeNode {
   /** Power off, now. */
   crash(): void {
     this.#life?.clock.kill();
+    this.#running = undefined;
     this.#life = undefined;
     this.#fuse = undefined;
   }
@@ -118,7 +122,8 @@ export class EdgeNode {
     this.disk = new SqliteDatabase(Buffer.from(image));
   }
 
-  #burn(): void {
+  #burn(clock: MachineClock): void {
+    if (this.#running !== clock) throw new Error('a dead machine writes nothing');
     if (this.#fuse === undefined) return;
     this.#fuse -= 1;
     if (this.#fuse > 0) return;

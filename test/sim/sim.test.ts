@@ -1,12 +1,13 @@
-import { expect, test } from 'vitest';
-import { simulate } from './world.ts';
+import { test } from 'vitest';
+import { runSeeds } from './run-seeds.ts';
 
-const seeds = Number(process.env.TRIBUTARY_SIM_SEEDS ?? 40);
-const from = Number(process.env.TRIBUTARY_SIM_FROM ?? 1);
+/** `TRIBUTARY_SEED=900 vitest run test/sim/sim.test.ts` repeats one run. */
+const only = process.env.TRIBUTARY_SEED;
+/** Seeds that found something once. */
+const kept = [11, 98, 900];
 
-test(`no record is lost silently and none lands twice, whatever fails (${seeds} seeds)`, async () => {
-  for (let seed = from; seed < from + seeds; seed++) {
-    const outcome = await simulate(seed);
-    expect(outcome.problems, `seed ${seed}`).toEqual([]);
-  }
-}, 600_000);
+test('no record is lost silently and none lands twice, whatever fails (a few seeds)', async () => {
+  if (only !== undefined) return runSeeds(Number(only), Number(only));
+  for (const seed of kept) await runSeeds(seed, seed);
+  await runSeeds(1, 20);
+}, 120_000);

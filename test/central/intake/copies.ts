@@ -18,6 +18,8 @@ export interface Disk {
   epoch: string;
   session: string;
   previous: string | null;
+  /** Runs since, the present one not among them. */
+  unconfirmed: string[];
   sessionConfirmed: boolean;
   /** By `epoch/partition`. */
   streams: Map<string, Log>;
@@ -27,6 +29,7 @@ export interface Log {
   records: string[];
   cursor: number;
   confirmed: number;
+  ends: number[];
 }
 
 export const streamOf = (key: string): StreamId => {
@@ -37,37 +40,46 @@ const keyOf = (stream: StreamId): string => `${stream.epoch}/${stream.partition}
 
 export const imageOf = (disk: Disk): Disk => structuredClone(disk);
 
-/** What was appended in sessions that no central has confirmed, to the disk's knowledge. */
-export const unconfirmedIn = (disk: Disk): string[] =>
-  disk.sessionConfirmed
-    ? []
-    : [...disk.streams.values()].flatMap((log) => log.records.slice(log.confirmed + 1));
-
 /** Starts an agent on a disk. */
 export function boot(disk: Disk, session: string): Disk {
   if (disk.sessionConfirmed) {
     disk.previous = disk.session;
-    for (const log of disk.streams.values()) log.confirmed = log.records.length - 1;
+    disk.unconfirmed = [];
+    for (const log of disk.streams.values()) {
+      log.confirmed = log.records.length - 1;
+      log.ends = [];
+    }
+  } else {
+    disk.unconfirmed.push(disk.session);
+    for (const log of disk.streams.values()) log.ends.push(log.records.length - 1);
   }
   disk.session = session;
   disk.sessionConfirmed = false;
   return disk;
 }
 
+const newLog = ({ unconfirmed }: Disk): Log => ({
+  records: [],
+  cursor: -1,
+  confirmed: -1,
+  ends: unconfirmed.map(() => -1),
+});
+
 export function append(disk: Disk, partition: number, record: string): void {
   const key = `${disk.epoch}/${partition}`;
-  const log = disk.streams.get(key) ?? { records: [], cursor: -1, confirmed: -1 };
+  const log = disk.streams.get(key) ?? newLog(disk);
   disk.streams.set(key, log);
   log.records.push(record);
 }
 
 export function helloOf(disk: Disk): Hello {
-  const { epoch, session, previous } = disk;
-  const streams = [...disk.streams].map(([key, { records, cursor, confirmed }]) => ({
+  const { epoch, session, previous, unconfirmed } = disk;
+  const streams = [...disk.streams].map(([key, { records, cursor, confirmed, ends }]) => ({
     ...streamOf(key),
     head: records.length - 1,
     cursor,
     confirmed,
+    ends: [...ends],
   }));
   return {
     version: 1,
@@ -75,6 +87,7 @@ export function helloOf(disk: Disk): Hello {
     epoch,
     session,
     previous,
+    unconfirmed: [...unconfirmed],
     centralId: 'c',
     agent: 'model',
     clock: 0,
@@ -94,8 +107,9 @@ export function fork(
     const stays = scope === 'unconfirmed' ? log.confirmed : (kept.get(key) ?? log.cursor);
     const moving = log.records.splice(stays + 1);
     log.confirmed = Math.min(log.confirmed, log.records.length - 1);
+    log.ends = log.ends.map((end) => Math.min(end, log.records.length - 1));
     const target = `${epoch}/${streamOf(key).partition}`;
-    const log2 = disk.streams.get(target) ?? { records: [], cursor: -1, confirmed: -1 };
+    const log2 = disk.streams.get(target) ?? newLog(disk);
     log2.records.push(...moving);
     disk.streams.set(target, log2);
     if (log.cursor >= log.records.length - 1) disk.streams.delete(key);
@@ -123,7 +137,7 @@ export function requestOf(disk: Disk, size: number): Request {
 
 export class ModelCentral {
   readonly landed = new Map<string, string[]>();
-  /** Records that were copied before any central had confirmed their session: one for each copy. */
+  /** What two copies share that both part from a third: one for each copy. */
   readonly mayRepeat = new Set<string>();
   readonly #owners = new Map<string, string>();
   #epoch = '';

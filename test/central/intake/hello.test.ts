@@ -30,6 +30,7 @@ const hello = (over: Partial<Hello> = {}): Hello => ({
 const run = (session: string, parent: string | null, start: number, used = true): Run => ({
   session,
   parent,
+  came: true,
   used,
   starts: new Map([['t/0', start]]),
 });
@@ -82,6 +83,38 @@ describe('a buffer that goes on', () => {
     const runs = [run('S1', null, -1), run('lost', 'S1', 15, false)];
     const known = state({ session: 'lost', lineage: { epochs: [line('lost', ...runs)] } });
     expect(outcome(known, hello())).toBe('accepted');
+  });
+
+  test('is let in when central knows more of its runs than it does itself', () => {
+    const runs = [run('S1', null, -1), run('lost', 'S1', 10)];
+    const known = state({ session: 'lost', lineage: { epochs: [line('lost', ...runs)] } });
+    const said = hello({ unconfirmed: ['lost'], streams: [stream({ confirmed: 10, ends: [18] })] });
+    expect(decideHello(known, said)).toMatchObject({
+      outcome: 'accepted',
+      lineage: { epochs: [{ owner: 'S2', runs: [{}, {}, { session: 'S2', parent: 'lost' }] }] },
+    });
+  });
+
+  test('is let in with runs in between that central never saw', () => {
+    const said = hello({
+      unconfirmed: ['U', 'V'],
+      streams: [stream({ confirmed: 12, ends: [15, 18] })],
+    });
+    expect(decideHello(state(), said)).toMatchObject({
+      outcome: 'accepted',
+      lineage: {
+        epochs: [
+          {
+            runs: [
+              { session: 'S1' },
+              { session: 'U', parent: 'S1', came: false, starts: new Map([['t/0', 12]]) },
+              { session: 'V', parent: 'U', came: false, starts: new Map([['t/0', 15]]) },
+              { session: 'S2', parent: 'V', came: true, starts: new Map([['t/0', 18]]) },
+            ],
+          },
+        ],
+      },
+    });
   });
 
   test('is let in when another copy was let in meanwhile and landed nothing', () => {
@@ -145,6 +178,19 @@ describe('a buffer that is a copy', () => {
   test('forks when it lacks a stream that has landed', () => {
     expect(outcome(state(), hello({ streams: [] }))).toBe('fork unconfirmed');
     expect(outcome(state({ through: -1 }), hello({ streams: [] }))).toBe('accepted');
+  });
+
+  test('keeps all that it shares with a run that went on before it was confirmed', () => {
+    const runs = [run('S1', null, -1), run('U', 'S1', 8)];
+    const known = state({ session: 'U', through: 30, lineage: { epochs: [line('U', ...runs)] } });
+    const image = { confirmed: 8, ends: [15], cursor: 5 };
+    expect(
+      decideHello(known, hello({ unconfirmed: ['U'], streams: [stream(image)] })),
+    ).toMatchObject({ outcome: 'fork', scope: 'all', keep: [{ through: 15 }] });
+    const older = { ...image, ends: [12, 15] };
+    expect(
+      decideHello(known, hello({ unconfirmed: ['U', 'V'], streams: [stream(older)] })),
+    ).toMatchObject({ outcome: 'fork', scope: 'all', keep: [{ through: 12 }] });
   });
 
   test('forks when it was made before the first contact', () => {

@@ -17,16 +17,17 @@ let world: World;
 let server: HttpServer;
 let edge: Edge;
 
-beforeEach(async () => {
+async function listen(bodyTimeoutMs: number): Promise<void> {
   world = new World();
   const { landing, heard } = world;
   const intake = openIntake({
     ...{ landing, merge: openMerge([]), fleet: heard, clock: systemClock, log: silentLog },
-    settings: { bodyTimeoutMs: 300 },
+    settings: { bodyTimeoutMs },
   });
   server = await openLinkServer(intake.app, '127.0.0.1:0');
   edge = new Edge(world, 'factory-a');
-});
+}
+beforeEach(() => listen(20_000));
 afterEach(() => server.close(100));
 
 interface Reply {
@@ -94,6 +95,8 @@ describe('over a socket', () => {
   });
 
   test('a body that never ends is cut off, and the listener goes on', async () => {
+    await server.close(0);
+    await listen(300);
     await hello();
     const [sent, reply] = open(linkPath.segments, { 'content-length': 1_000 });
     sent.write('x');

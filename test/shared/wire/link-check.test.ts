@@ -189,6 +189,22 @@ describe('what does not go together is refused', () => {
       /^streams\[0\] .*cursor 6 is ahead of head 5/,
     ],
     [
+      'ends of runs that go down',
+      checkHello,
+      changed(
+        { ...hello, unconfirmed: [epoch, session] },
+        ['streams', 0, 'ends'],
+        [5, 4],
+      ) as object,
+      /^streams\[0\] .*ends 5,4 do not rise from 4 to 5/,
+    ],
+    [
+      'ends of other runs than are listed',
+      checkHello,
+      changed({ ...hello, unconfirmed: [session] }, ['streams', 0, 'ends'], [4, 5]) as object,
+      /^streams\[0\]\.ends is a list of 2: must be one for each of 1 runs/,
+    ],
+    [
       'more confirmed than there is',
       checkHello,
       changed(hello, ['streams', 0, 'confirmed'], 6) as object,

@@ -1,0 +1,214 @@
+import { limits } from '#shared/wire/limits.ts';
+import { isInternalTopic, topicProblem } from '#shared/wire/topic-name.ts';
+import { DeliverError } from '../deliver-error.ts';
+import type { Delivered, Delivery } from '../source/source.ts';
+import { admit } from './capacity.ts';
+import type { Idempotency } from './idempotency.ts';
+import type { Ledger } from './ledger.ts';
+import { inTarget } from './merge.ts';
+import { type Item, isKept, type Placed, place } from './placing.ts';
+import type { Positions } from './positions.ts';
+import type { Room } from './room.ts';
+import type { Sealer } from './sealer.ts';
+import type { Weighed } from './segment.ts';
+import { headPosition, type Stream, type StreamTable } from './streams.ts';
+
+/** `wait`: there is no room, and the delivery wants to wait for it. */
+export type Outcome = Delivered | DeliverError | 'wait';
+
+export interface AppenderParts {
+  alias: string;
+  epoch(): string;
+  streams: StreamTable;
+  room: Room;
+  sealer: Sealer;
+  ledger: Ledger;
+  positions: Positions;
+  idempotency: Idempotency;
+}
+
+/** What one commit appends to one stream, in order. */
+interface Lot {
+  stream: Stream;
+  /** Position of the first item. */
+  pos: number;
+  items: Item[];
+}
+
+/**
+ * Many deliveries into one transaction: records of a stream that come together are sealed together.
+ */
+export class Appender {
+  readonly #parts: AppenderParts;
+  /** Counts commits: records without a key take turns with the partitions. */
+  #turn = 0;
+
+  constructor(parts: AppenderParts) {
+    this.#parts = parts;
+  }
+
+  /** Within a transaction. Throws NoRoom, after which nothing of it may be kept. */
+  append(deliveries: readonly Delivery[], now: number): Outcome[] {
+    this.#turn += 1;
+    const commit = new Commit(this.#parts, now, this.#turn);
+    const outcomes = deliveries.map((delivery) => commit.take(delivery));
+    commit.store();
+    return outcomes;
+  }
+}
+
+class Commit {
+  readonly #parts: AppenderParts;
+  readonly #now: number;
+  readonly #turn: number;
+  readonly #lots = new Map<Stream, Lot>();
+  /** Bytes that were promised to deliveries of this commit, before compression. */
+  #promised = 0;
+  readonly #promisedTo = new Map<string, number>();
+  readonly #waiting = new Set<string>();
+  #used: number | undefined;
+
+  constructor(parts: AppenderParts, now: number, turn: number) {
+    this.#parts = parts;
+    this.#now = now;
+    this.#turn = turn;
+  }
+
+  take(delivery: Delivery): Outcome {
+    const { topic, idempotencyKey: key, records, sourceLoss, positions } = delivery;
+    const { alias, idempotency, room } = this.#parts;
+    const isEmpty = records.length === 0 && sourceLoss === undefined;
+    const problem = isEmpty ? undefined : badTopic(topic, alias);
+    if (problem) return problem;
+    const before = key === undefined ? undefined : idempotency.find(topic, key, this.#now);
+    if (before) return before;
+    const { partitions } = room.policy(topic);
+    const placed = place(delivery, { alias, partitions, sticky: this.#turn % partitions });
+    const refusal = this.#tooManyStreams(topic, placed) ?? this.#admit(delivery, placed.bytes);
+    if (refusal) return refusal;
+    for (const [partition, items] of placed.items) this.#add(topic, partition, items);
+    if (positions) this.#parts.positions.apply(positions);
+    const { accepted, declaredLost } = placed;
+    const answer = { accepted, declaredLost, duplicate: false };
+    if (key !== undefined) idempotency.remember(topic, key, this.#now, answer);
+    return answer;
+  }
+
+  #tooManyStreams(topic: string, placed: Placed): DeliverError | undefined {
+    const { streams } = this.#parts;
+    let more = 0;
+    for (const partition of placed.items.keys()) {
+      if (!this.#stream(topic, partition)) more += 1;
+    }
+    if (more === 0 || streams.size + more <= limits.streamsPerEdge) return undefined;
+    return new DeliverError(
+      'too-many-streams',
+      `topic "${topic}" would be stream ${streams.size + more}; an edge carries ` +
+        `${limits.streamsPerEdge} at most: use fewer topics or partitions`,
+    );
+  }
+
+  #stream(topic: string, partition: number): Stream | undefined {
+    const { epoch, streams } = this.#parts;
+    return streams.get({ epoch: epoch(), topic, partition });
+  }
+
+  /** Deliveries of a topic wait in order. */
+  #admit({ topic, whenFull }: Delivery, bytes: number): Outcome | undefined {
+    const { room } = this.#parts;
+    const answer = this.#waiting.has(topic) ? 'wait' : this.#room(topic, bytes);
+    if (answer === 'fits') {
+      this.#promised += bytes;
+      this.#promisedTo.set(topic, (this.#promisedTo.get(topic) ?? 0) + bytes);
+      return undefined;
+    }
+    if (answer === 'wait' && whenFull !== 'refuse') {
+      this.#waiting.add(topic);
+      return 'wait';
+    }
+    const what = answer === 'never' ? `${bytes} bytes are more than it takes at all` : 'no room';
+    return new DeliverError(
+      'buffer-full',
+      `the buffer is full (${room.usedBytes} bytes of pages in use, topic "${topic}" does not drop): ` +
+        `${what}; it goes on when central has taken something, or with a larger buffer.max_bytes`,
+    );
+  }
+
+  #room(topic: string, bytes: number): 'fits' | 'wait' | 'never' {
+    const { room } = this.#parts;
+    this.#used ??= room.usedBytes;
+    const used = this.#used + this.#promised;
+    const budget = room.budget.records;
+    const isCapped = !room.drops(topic) && room.capOf(topic) !== Number.POSITIVE_INFINITY;
+    if (used + bytes <= budget && !isCapped) return 'fits';
+    const topicBytes = room.topicBytes();
+    for (const [name, more] of this.#promisedTo) {
+      topicBytes.set(name, (topicBytes.get(name) ?? 0) + more);
+    }
+    const { drops, capOf } = room;
+    return admit({ topic, bytes }, { used, budget, topicBytes, drops, capOf });
+  }
+
+  #add(topic: string, partition: number, items: readonly Item[]): void {
+    const { epoch, streams } = this.#parts;
+    const stream =
+      this.#stream(topic, partition) ?? streams.create({ epoch: epoch(), topic, partition });
+    let lot = this.#lots.get(stream);
+    if (!lot) {
+      lot = { stream, pos: headPosition(streams.touch(stream)) + 1, items: [] };
+      this.#lots.set(stream, lot);
+    }
+    for (const item of items) {
+      lot.items.push(item);
+      if (isKept(item) || item.atSource === undefined) stream.accepted += 1;
+    }
+    stream.head += items.length;
+    stream.newest = Math.max(stream.newest, this.#now);
+  }
+
+  store(): void {
+    for (const lot of this.#lots.values()) {
+      let run: Weighed[] = [];
+      let pos = lot.pos;
+      for (const item of lot.items) {
+        if (isKept(item)) run.push(item);
+        else {
+          pos = this.#storeRun(lot.stream, pos, run);
+          run = [];
+          this.#declare(lot.stream, pos, item);
+          pos += 1;
+        }
+      }
+      this.#storeRun(lot.stream, pos, run);
+      this.#parts.sealer.mergeTail(lot.stream);
+    }
+  }
+
+  #storeRun(stream: Stream, start: number, items: readonly Weighed[]): number {
+    const { room, sealer } = this.#parts;
+    let pos = start;
+    for (const group of inTarget(items)) {
+      const sealed = sealer.seal(stream, pos, group);
+      room.make(stream.topic, sealed.batch.length);
+      sealer.store(stream, pos, sealed, this.#now, this.#now);
+      stream.unmerged += 1;
+      pos += group.length;
+    }
+    return pos;
+  }
+
+  #declare(stream: Stream, pos: number, item: Exclude<Item, Weighed>): void {
+    const { bytes, reason, detail, atSource } = item;
+    const { ledger } = this.#parts;
+    const now = this.#now;
+    if (atSource !== undefined) ledger.declareAtSource(stream, pos, atSource, detail, now);
+    else ledger.declare(stream, { pos, span: 1, bytes, from: now, to: now, reason, detail });
+  }
+}
+
+function badTopic(topic: string, alias: string): DeliverError | undefined {
+  const problem =
+    topicProblem(topic, alias.length + 1) ??
+    (isInternalTopic(topic) ? 'is a name that replication itself uses' : undefined);
+  return problem ? new DeliverError('bad-topic', `topic "${topic}" ${problem}`) : undefined;
+}

@@ -1,0 +1,210 @@
+import type { RecordHeader, WireRecord } from '#shared/wire/record.ts';
+import type { Delivery } from '../source/source.ts';
+
+/**
+ * Deliveries on their way to the worker: all numbers in one array, all bytes in another, both
+ * handed over without another copy. (A structured clone of thousands of small objects costs more
+ * than their commit.)
+ *
+ *   numbers  := delivery*
+ *   delivery := topic · flags · key · lossRecords · lossDetail · set · delete · records
+ *               · { keyLength · valueLength }set · { keyLength }delete · record{records}
+ *   record   := timestamp · keyLength (-1 null) · valueLength (-1 null) · partition (NaN none)
+ *               · headers · { nameLength · valueLength (-1 null) }headers
+ *
+ * topic, key and lossDetail are lengths; the bytes themselves stand in the same order.
+ */
+export interface PackedDeliveries {
+  numbers: Float64Array<ArrayBuffer>;
+  bytes: Uint8Array<ArrayBuffer>;
+  count: number;
+}
+
+const flag = { refuse: 1, key: 2, loss: 4 } as const;
+const numbersLeast = 1024;
+const bytesLeast = 64 * 1024;
+
+export class DeliveryPacker {
+  #numbers = new Float64Array(numbersLeast);
+  #bytes = Buffer.allocUnsafeSlow(bytesLeast);
+  #at = 0;
+  #end = 0;
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes so far. */
+  get size(): number {
+    return this.#end + this.#at * 8;
+  }
+
+  add(delivery: Delivery): void {
+    const { records, positions, idempotencyKey, sourceLoss, whenFull } = delivery;
+    const set = positions?.set ?? new Map<string, Buffer>();
+    const gone = positions?.delete ?? [];
+    this.#count += 1;
+    this.#reserve(8 + 2 * set.size + gone.length);
+    this.#text(delivery.topic);
+    this.#number(
+      (whenFull === 'refuse' ? flag.refuse : 0) +
+        (idempotencyKey === undefined ? 0 : flag.key) +
+        (sourceLoss === undefined ? 0 : flag.loss),
+    );
+    this.#text(idempotencyKey ?? '');
+    this.#number(sourceLoss?.records ?? 0);
+    this.#text(sourceLoss?.detail ?? '');
+    this.#number(set.size);
+    this.#number(gone.length);
+    this.#number(records.length);
+    for (const [key, value] of set) {
+      this.#text(key);
+      this.#blob(value);
+    }
+    for (const key of gone) this.#text(key);
+    for (const record of records) this.#record(record);
+  }
+
+  /** What was packed; begins anew. */
+  take(): PackedDeliveries {
+    const packed = {
+      numbers: this.#numbers.subarray(0, this.#at),
+      bytes: new Uint8Array(this.#bytes.buffer as ArrayBuffer, 0, this.#end),
+      count: this.#count,
+    };
+    this.#numbers = new Float64Array(Math.max(numbersLeast, this.#at));
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(bytesLeast, this.#end));
+    this.#at = 0;
+    this.#end = 0;
+    this.#count = 0;
+    return packed;
+  }
+
+  #record(record: WireRecord & { partition?: number }): void {
+    const { timestamp, key, value, headers, partition } = record;
+    this.#reserve(5 + 2 * headers.length);
+    this.#number(timestamp);
+    this.#blob(key);
+    this.#blob(value);
+    this.#number(partition ?? Number.NaN);
+    this.#number(headers.length);
+    for (const [name, content] of headers) {
+      this.#text(name);
+      this.#blob(content);
+    }
+  }
+
+  #number(n: number): void {
+    this.#numbers[this.#at++] = n;
+  }
+
+  #blob(blob: Uint8Array | null): void {
+    if (blob === null) {
+      this.#number(-1);
+      return;
+    }
+    this.#number(blob.length);
+    this.#room(blob.length);
+    this.#bytes.set(blob, this.#end);
+    this.#end += blob.length;
+  }
+
+  #text(text: string): void {
+    this.#room(text.length * 3);
+    const length = this.#bytes.write(text, this.#end);
+    this.#number(length);
+    this.#end += length;
+  }
+
+  #reserve(numbers: number): void {
+    if (this.#at + numbers <= this.#numbers.length) return;
+    const larger = new Float64Array(Math.max(this.#at + numbers, this.#numbers.length * 2));
+    larger.set(this.#numbers);
+    this.#numbers = larger;
+  }
+
+  #room(bytes: number): void {
+    if (this.#end + bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#end + bytes, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#end);
+    this.#bytes = larger;
+  }
+}
+
+/** The inverse; keys, values and headers are views of the packed bytes. */
+export function unpackDeliveries({ numbers, bytes, count }: PackedDeliveries): Delivery[] {
+  const reader = new PackReader(numbers, bytes);
+  return Array.from({ length: count }, () => reader.delivery());
+}
+
+class PackReader {
+  readonly #numbers: Float64Array;
+  readonly #bytes: Buffer;
+  #at = 0;
+  #end = 0;
+
+  constructor(numbers: Float64Array, bytes: Uint8Array) {
+    this.#numbers = numbers;
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  delivery(): Delivery {
+    const topic = this.#text();
+    const flags = this.#number();
+    const idempotencyKey = this.#text();
+    const lost = this.#number();
+    const detail = this.#text();
+    const setCount = this.#number();
+    const deleteCount = this.#number();
+    const recordCount = this.#number();
+    const set = new Map<string, Buffer>();
+    for (let i = 0; i < setCount; i++) set.set(this.#text(), this.#blob()!);
+    const gone: string[] = [];
+    for (let i = 0; i < deleteCount; i++) gone.push(this.#text());
+    const records = new Array<WireRecord & { partition?: number }>(recordCount);
+    for (let i = 0; i < recordCount; i++) records[i] = this.#record();
+    return {
+      ...{ topic, records, whenFull: flags & flag.refuse ? 'refuse' : 'wait' },
+      ...(setCount + deleteCount > 0 && { positions: { set, delete: gone } }),
+      ...(flags & flag.key && { idempotencyKey }),
+      ...(flags & flag.loss && { sourceLoss: { records: lost, detail } }),
+    };
+  }
+
+  #record(): WireRecord & { partition?: number } {
+    const timestamp = this.#number();
+    const key = this.#blob();
+    const value = this.#blob();
+    const partition = this.#number();
+    const headerCount = this.#number();
+    const headers = headerCount === 0 ? noHeaders : this.#headers(headerCount);
+    return Number.isNaN(partition)
+      ? { key, value, headers, timestamp }
+      : { key, value, headers, timestamp, partition };
+  }
+
+  #headers(count: number): RecordHeader[] {
+    return Array.from({ length: count }, () => [this.#text(), this.#blob()]);
+  }
+
+  #number(): number {
+    return this.#numbers[this.#at++]!;
+  }
+
+  #blob(): Buffer | null {
+    const length = this.#number();
+    if (length < 0) return null;
+    const start = this.#end;
+    this.#end += length;
+    return this.#bytes.subarray(start, this.#end);
+  }
+
+  #text(): string {
+    const start = this.#end;
+    this.#end += this.#number();
+    return this.#bytes.toString('utf8', start, this.#end);
+  }
+}
+
+const noHeaders: readonly RecordHeader[] = [];

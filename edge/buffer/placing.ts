@@ -1,0 +1,88 @@
+import { limits } from '#shared/wire/limits.ts';
+import type { LossReason } from '#shared/wire/loss.ts';
+import { partitionOf } from '#shared/wire/murmur2.ts';
+import { recordBytes, recordProblem, type WireRecord } from '#shared/wire/record.ts';
+import type { Delivery } from '../source/source.ts';
+import { type Weighed, weigh, weightMax } from './segment.ts';
+
+/** What takes a sequence and is no record: one that cannot be kept, or a source's marker. */
+export interface Unkept {
+  bytes: number;
+  reason: LossReason;
+  detail: string;
+  /** Of a marker: how many records the source lost. */
+  atSource?: number;
+}
+
+export type Item = Weighed | Unkept;
+export const isKept = (item: Item): item is Weighed => 'record' in item;
+
+export interface Placed {
+  /** By partition, in order. */
+  items: Map<number, Item[]>;
+  accepted: number;
+  declaredLost: number;
+  /** What it will take at most, before compression. */
+  bytes: number;
+}
+
+export interface Placing {
+  alias: string;
+  partitions: number;
+  /** Partition of records without a key, this time. */
+  sticky: number;
+}
+
+/** Where each record of a delivery goes, and which cannot be kept. Decides only. */
+export function place(delivery: Delivery, placing: Placing): Placed {
+  const { topic, records, sourceLoss } = delivery;
+  const site = { alias: placing.alias, topic };
+  const items = new Map<number, Item[]>();
+  const placed = { items, accepted: 0, declaredLost: 0, bytes: 0 };
+  for (const record of records) {
+    const partition = partitionFor(record, placing);
+    const item = partition.problem ? partition.problem : itemOf(record, site);
+    if (isKept(item)) {
+      placed.accepted += 1;
+      placed.bytes += item.size;
+    } else placed.declaredLost += 1;
+    push(items, partition.number, item);
+  }
+  if (sourceLoss) {
+    const { records: atSource, detail } = sourceLoss;
+    push(items, 0, { bytes: 0, reason: 'source-gap', detail, atSource });
+  }
+  return placed;
+}
+
+function push(items: Map<number, Item[]>, partition: number, item: Item): void {
+  const list = items.get(partition);
+  if (list) list.push(item);
+  else items.set(partition, [item]);
+}
+
+function partitionFor(
+  record: WireRecord & { partition?: number },
+  { partitions, sticky }: Placing,
+): { number: number; problem?: Unkept } {
+  const { partition, key } = record;
+  if (partition === undefined) {
+    return { number: key === null ? sticky : partitionOf(key, partitions) };
+  }
+  const isOne =
+    Number.isInteger(partition) && partition >= 0 && partition < limits.partitionsPerTopic;
+  if (isOne) return { number: partition };
+  const detail = `partition ${partition} is not a number from 0 to ${limits.partitionsPerTopic - 1}`;
+  return { number: 0, problem: { bytes: recordBytes(record), reason: 'bad-record', detail } };
+}
+
+function itemOf(record: WireRecord, site: { alias: string; topic: string }): Item {
+  const problem = recordProblem(record);
+  if (problem) {
+    return { bytes: recordBytes(record), reason: problem.code, detail: problem.message };
+  }
+  const weighed = weigh(record, site);
+  if (weighed.size <= weightMax) return weighed;
+  const detail = `record takes ${weighed.size} bytes in a batch with its headers; the limit is ${weightMax}`;
+  return { bytes: weighed.bytes, reason: 'too-large', detail };
+}

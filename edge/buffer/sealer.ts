@@ -1,0 +1,100 @@
+import { BatchError } from '#shared/wire/record-batch.ts';
+import type { BufferOptions } from './buffer.ts';
+import type { Ledger } from './ledger.ts';
+import { neighboursToMerge, planMerge, tailLength } from './merge.ts';
+import { openRecords, type Sealed, seal, type Weighed, weigh } from './segment.ts';
+import type { SegmentRow, SegmentRows } from './segment-rows.ts';
+import { nextPosition, type Stream, sequenceOf } from './streams.ts';
+
+/** Seals the segments of streams, and seals them again where their boundaries change. */
+export class Sealer {
+  readonly #segments: SegmentRows;
+  readonly #ledger: Ledger;
+  readonly #options: Pick<BufferOptions, 'alias' | 'compression'>;
+
+  constructor(segments: SegmentRows, ledger: Ledger, options: BufferOptions) {
+    this.#segments = segments;
+    this.#ledger = ledger;
+    this.#options = options;
+  }
+
+  /** A batch that begins at position `pos` of the stream. */
+  seal(stream: Stream, pos: number, items: readonly Weighed[]): Sealed {
+    const { alias, compression } = this.#options;
+    const { topic, epoch } = stream;
+    const firstSequence = sequenceOf(stream, pos);
+    return seal(items, { alias, topic, epoch, firstSequence }, compression);
+  }
+
+  store(stream: Stream, pos: number, sealed: Sealed, from: number, to: number): void {
+    const { count, bytes, size, batch } = sealed;
+    this.#segments.insert({
+      ...{ log: stream.log, pos, count, bytes, size, batch },
+      ...{ acceptedFrom: from, acceptedTo: to, stream: stream.id },
+    });
+    this.#ledger.enter(stream, { count, bytes, stored: batch.length });
+    stream.oldest ??= from;
+  }
+
+  /** What the segment holds. Throws a BatchError when its bytes are damaged. */
+  read(stream: Stream, row: SegmentRow): Weighed[] {
+    const records = openRecords(this.#segments.batch(row));
+    if (records.length !== row.count) {
+      throw new BatchError('bad-batch', `batch has ${records.length} records, not ${row.count}`);
+    }
+    const site = { alias: this.#options.alias, topic: stream.topic };
+    return records.map((record) => weigh(record, site));
+  }
+
+  /** The same; undefined, and a loss in the segment's place, when its bytes are damaged. */
+  open(stream: Stream, row: SegmentRow): Weighed[] | undefined {
+    try {
+      return this.read(stream, row);
+    } catch (error) {
+      if (!(error instanceof BatchError)) throw error;
+      this.#ledger.lose(stream, row, 'corrupt', `on disk: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  /** Makes a boundary before `pos`; a damaged segment becomes a loss instead. */
+  cut(stream: Stream, row: SegmentRow, pos: number): void {
+    const items = this.open(stream, row);
+    if (items === undefined) return;
+    this.#segments.remove(row);
+    this.#ledger.leave(stream, row);
+    const { acceptedFrom, acceptedTo } = row;
+    const left = items.slice(0, pos - row.pos);
+    this.store(stream, row.pos, this.seal(stream, row.pos, left), acceptedFrom, acceptedTo);
+    const right = items.slice(pos - row.pos);
+    this.store(stream, pos, this.seal(stream, pos, right), acceptedFrom, acceptedTo);
+  }
+
+  /**
+   * Merges small segments at the end of the stream, if it is time. Nothing that may be under way.
+   */
+  mergeTail(stream: Stream): void {
+    if (stream.unmerged < neighboursToMerge) return;
+    stream.unmerged = 0;
+    const behind = Math.max(nextPosition(stream) - 1, stream.sentTo);
+    const tail = this.#segments.tail(stream.log, behind, tailLength);
+    for (const group of planMerge(tail)) this.#merge(stream, group);
+  }
+
+  #merge(stream: Stream, rows: readonly SegmentRow[]): void {
+    const opened = rows.map((row) => this.open(stream, row));
+    if (opened.includes(undefined)) return;
+    for (const row of rows) {
+      this.#segments.remove(row);
+      this.#ledger.leave(stream, row);
+    }
+    const pos = rows[0]!.pos;
+    const sealed = this.seal(stream, pos, opened.flat() as Weighed[]);
+    this.store(stream, pos, sealed, rows[0]!.acceptedFrom, rows.at(-1)!.acceptedTo);
+  }
+
+  /** The segment from `pos` on under the stream's own name (schema.ts). Throws a BatchError. */
+  reseal(stream: Stream, row: SegmentRow, pos: number): Buffer {
+    return this.seal(stream, pos, this.read(stream, row).slice(pos - row.pos)).batch;
+  }
+}

@@ -1,0 +1,3 @@
+import { lifeOfPackages } from './life.ts';
+
+lifeOfPackages('bookworm');

@@ -1,0 +1,201 @@
+import { expect, onTestFailed, onTestFinished } from 'vitest';
+import { Random } from '../sim/random.ts';
+import { agentOf, assertAccounts, drained, type MergedRecord, recordsOf } from './api.ts';
+import { Chaos } from './faults.ts';
+import { Link } from './link.ts';
+import { Mosquitto } from './mosquitto.ts';
+import { House, httpOf, type Program } from './programs.ts';
+import { HttpPublisher, MqttPublisher, type Publisher } from './publishers.ts';
+
+/**
+ * The main job: from real publishers over a real broker, through an edge and a central that keep being
+ * killed, to the merged topic. Checks what was promised, message by message.
+ */
+export interface MainJob {
+  sites: readonly string[];
+  seconds: number;
+  /** Of each MQTT publisher; a site has four. */
+  messagesPerSecond: number;
+  seed: number;
+}
+
+interface Site {
+  alias: string;
+  broker: Mosquitto;
+  edge: Program;
+  link: Link;
+  publishers: Publisher[];
+}
+
+const partitions = 3;
+
+export async function runMainJob(job: MainJob): Promise<void> {
+  console.log(`seed ${job.seed}; again with TRIBUTARY_SEED=${job.seed}`);
+  const random = new Random(job.seed);
+  const house = new House();
+  const central = house.central({ expect: [...job.sites] });
+  await central.start();
+  const sites = await Promise.all(
+    job.sites.map((alias) => openSite(alias, house, central, job, random)),
+  );
+  const chaos = await underLoad(central, sites, job, random);
+  console.log('faults', chaos.counts);
+
+  for (const site of sites) await landedAll(central, site);
+  await assertMerged(central, sites);
+  for (const { alias, edge } of sites) {
+    const { losses, counts } = await assertAccounts(central, edge, alias);
+    expect(losses.records).toBe(0);
+    expect(counts.lost).toBe(0);
+    expect((await agentOf(edge)).losses).toEqual([]);
+  }
+  expect(house.crashes).toEqual([]);
+}
+
+async function openSite(
+  alias: string,
+  house: House,
+  central: Program,
+  { messagesPerSecond }: MainJob,
+  random: Random,
+): Promise<Site> {
+  // Nothing that waits for the edge is dropped, however long that lasts.
+  const broker = await Mosquitto.start(['max_inflight_messages 0', 'max_queued_bytes 0']);
+  onTestFinished(() => broker.remove());
+  const link = await Link.open(() => central.ready.link!);
+  const edge = house.edge({ alias, central: link.url, more: mqttSource(broker.url) });
+  await edge.start();
+  await expect
+    .poll(async () => (await agentOf(edge)).sources.map(({ state }) => state), { timeout: 10_000 })
+    .toEqual(['running', 'running']);
+  await broker.publish('sensors/cli/value', `${alias}-cli:0`, '-q', '2');
+  const mqtt = ([1, 2] as const).flatMap((qos) =>
+    ([4, 5] as const).map((version) => {
+      const name = `${alias}-qos${qos}-v${version}`;
+      return new MqttPublisher(broker.url, name, qos, version, messagesPerSecond);
+    }),
+  );
+  const http = [1, 2].map(
+    (n) =>
+      new HttpPublisher(() => httpOf(edge), `${alias}-http${n}`, new Random(random.next() * 1e9)),
+  );
+  return { alias, broker, edge, link, publishers: [...mqtt, ...http] };
+}
+
+const mqttSource = (url: string): string => `
+[[topic]]
+name = "sensor-data"
+partitions = ${partitions}
+[[source]]
+type = "mqtt"
+name = "mqtt"
+url = "${url}"
+subscribe = [
+  { filter = "sensors/+/#", topic = "sensor-data", key = "{1}", qos = 2 },
+  { filter = "end/#", topic = "end", qos = 2 },
+]
+`;
+
+/** Load and faults until the time is over, then all is healed and every publisher has its word. */
+async function underLoad(
+  central: Program,
+  sites: readonly Site[],
+  { seconds }: MainJob,
+  random: Random,
+): Promise<Chaos> {
+  const over = AbortSignal.timeout(seconds * 1000);
+  const chaos = new Chaos(random, over);
+  onTestFailed(() => console.log(chaos.history.join('\n')));
+  await Promise.all([
+    chaos.killer(central),
+    ...sites.flatMap(({ alias, edge, broker, link }) => [
+      chaos.killer(edge),
+      chaos.restarter(broker),
+      chaos.cutter(link, alias),
+    ]),
+    ...sites.flatMap(({ publishers }) => publishers.map((publisher) => publisher.run(over))),
+  ]);
+  return chaos;
+}
+
+/** A broker hands out in order: what it hands out last has everything before it. */
+async function landedAll(central: Program, { alias, broker, edge }: Site): Promise<void> {
+  await broker.publish('end/cli/value', 'end', '-q', '2');
+  const ended = async () => (await recordsOf(central, `${alias}.end`)).length;
+  await expect.poll(ended, { timeout: 60_000, interval: 250 }).toBe(1);
+  await drained(central, edge, alias);
+}
+
+async function assertMerged(central: Program, sites: readonly Site[]): Promise<void> {
+  const merged = await recordsOf(central, 'sensor-data');
+  const copies = new Map<string, { first: number; flagged: number }>();
+  for (const { value, headers } of merged) {
+    const found = copies.get(value) ?? { first: 0, flagged: 0 };
+    found[headers.some(([name]) => name === 'mqtt.dup') ? 'flagged' : 'first'] += 1;
+    copies.set(value, found);
+  }
+  for (const { alias, publishers } of sites) {
+    expect(copies.get(`${alias}-cli:0`)).toEqual({ first: 1, flagged: 0 });
+    for (const publisher of publishers) assertArrived(publisher, copies);
+  }
+  const published = sites.flatMap(({ publishers }) => publishers.flatMap((one) => one.messages));
+  console.log(`${published.length} messages published, ${merged.length} records merged`);
+  expect(copies.size).toBe(published.length + sites.length);
+  assertOrder(merged);
+  assertSequences(merged);
+}
+
+/**
+ * Exactly once. Of QoS 1, which is at least once by its nature, no copy is ours: each is one that the
+ * publisher sent again, or that the broker did, having got no PUBACK from an edge that was killed.
+ */
+function assertArrived(
+  publisher: Publisher,
+  copies: ReadonlyMap<string, { first: number; flagged: number }>,
+): void {
+  const wrong = publisher.messages.flatMap((message) => {
+    const { first, flagged } = copies.get(message) ?? { first: 0, flagged: 0 };
+    const right = publisher.exactlyOnce
+      ? first + flagged === 1
+      : first + flagged >= 1 && first <= 1 + publisher.repeats(message);
+    return right ? [] : [`${message}: ${first} times and ${flagged} as a repeat of the broker`];
+  });
+  expect(wrong, `of ${publisher.messages.length} of ${publisher.name}`).toEqual([]);
+}
+
+/** Per key, the first of each message in the order in which they were published. */
+function assertOrder(merged: readonly MergedRecord[]): void {
+  const newest = new Map<string, number>();
+  const seen = new Set<string>();
+  const wrong: string[] = [];
+  for (const { value } of merged) {
+    if (seen.has(value)) continue;
+    seen.add(value);
+    const [name, number] = value.split(':') as [string, string];
+    const before = newest.get(name) ?? -1;
+    if (Number(number) !== before + 1) wrong.push(`${value} came behind ${name}:${before}`);
+    newest.set(name, Number(number));
+  }
+  expect(wrong.slice(0, 10)).toEqual([]);
+}
+
+/** A stream's sequences are all there, once, in order, and a key is always in one partition. */
+function assertSequences(merged: readonly MergedRecord[]): void {
+  const next = new Map<string, number>();
+  const partitionOf = new Map<string, number>();
+  for (const { partition, key, headers } of merged) {
+    const [alias, epoch, sequence] = ['alias', 'epoch', 'sequence'].map(
+      (name) => headers.find(([header]) => header === `tributary.${name}`)![1],
+    ) as [string, string, string];
+    const stream = `${alias}/${epoch}/${partition}`;
+    expect(Number(sequence), stream).toBe(next.get(stream) ?? 0);
+    next.set(stream, Number(sequence) + 1);
+    const place = partitionOf.get(`${alias}/${key}`) ?? partition;
+    expect(partition, key!).toBe(place);
+    partitionOf.set(`${alias}/${key}`, place);
+  }
+}
+
+/** The seed that is asked for, or a new one. */
+export const seedOf = (env = process.env.TRIBUTARY_SEED): number =>
+  env === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(env);
