@@ -23,8 +23,8 @@ const timeoutMs = 30_000;
 
 /**
  * Renews the certificate over the link: at two thirds of its life, give or take a twentieth, so
- * that sites that joined together do not come together; at once when it has expired or central says so,
- * whatever our clock says. Each renewal makes a new key.
+ * that sites that joined together do not come together; at once when it has expired or central
+ * says so, whatever our clock says. Each renewal makes a new key.
  */
 export class CredentialKeeper {
   readonly #options: CredentialKeeperOptions;
