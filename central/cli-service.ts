@@ -1,5 +1,5 @@
 import type { CommandIo } from '#shared/std/command-io.ts';
-import { type Command, CommandError } from '#shared/std/command-line.ts';
+import { type Command, CommandError, type OptionSpec } from '#shared/std/command-line.ts';
 import { askHttp } from '#shared/std/http-request.ts';
 import { openLog } from '#shared/std/log.ts';
 import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
@@ -10,6 +10,14 @@ import { showCount } from '#shared/std/text-table.ts';
 import { configOf, settingsOptions } from './cli-central.ts';
 import { type CentralConfig, centralSettings } from './config.ts';
 
+const runOptions = {
+  'stop-with-input': {
+    type: 'boolean',
+    doc: 'Stop when standard input ends, for programs that start this one.',
+  },
+  ...settingsOptions,
+} as const satisfies { [name: string]: OptionSpec };
+
 /** `run` and `check`: the commands that read the settings whole. */
 export const serviceCommands = (notifier: () => Notifier): Command[] => [
   {
@@ -18,8 +26,8 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
     details:
       'Prints one JSON line {"ready":true,"status":"http://…","link":"http://…"} on standard\n' +
       'output when it is ready; logs JSON lines on standard error.',
-    options: settingsOptions,
-    run: (args, io) => run(() => configOf(args), io, notifier()),
+    options: runOptions,
+    run: (args, io) => run(() => configOf(args), args.flag('stop-with-input'), io, notifier()),
   },
   {
     name: 'check',
@@ -42,11 +50,16 @@ const summaryOf = ({ alias, link, landing, flows }: CentralConfig): string =>
   `central "${alias}" takes sites at ${link.listen}, lands in ${landing.path}, ` +
   `merges ${flows.length} ${flows.length === 1 ? 'topic' : 'topics'}`;
 
-async function run(load: () => CentralConfig, io: CommandIo, notifier: Notifier): Promise<number> {
+async function run(
+  load: () => CentralConfig,
+  stopWithInput: boolean,
+  io: CommandIo,
+  notifier: Notifier,
+): Promise<number> {
   const settings = load();
   const log = openLog('tributary-central', settings.log.level, settings.underJournal);
   return runService({
-    ...{ io, log, notifier, settings },
+    ...{ io, log, notifier, settings, stopWithInput },
     reload: settings.underJournal ? load : undefined,
     async start(config) {
       log.level = config.log.level;

@@ -1,5 +1,5 @@
 import type { CommandIo } from '#shared/std/command-io.ts';
-import { type Command, CommandError } from '#shared/std/command-line.ts';
+import { type Command, CommandError, type OptionSpec } from '#shared/std/command-line.ts';
 import { askHttp } from '#shared/std/http-request.ts';
 import { openLog } from '#shared/std/log.ts';
 import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
@@ -12,6 +12,14 @@ import { configOf, settingsOptions } from './cli-edge.ts';
 import { type AgentStatus, askStatus } from './cli-status.ts';
 import { type EdgeConfig, edgeSettings } from './config.ts';
 
+const runOptions = {
+  'stop-with-input': {
+    type: 'boolean',
+    doc: 'Stop when standard input ends, for programs that start this one.',
+  },
+  ...settingsOptions,
+} as const satisfies { [name: string]: OptionSpec };
+
 /** `run` and `check`: the commands that read the settings whole. */
 export const serviceCommands = (notifier: () => Notifier): Command[] => [
   {
@@ -20,8 +28,8 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
     details:
       'Prints one JSON line {"ready":true,"status":"http://…","sources":[…]} on standard output\n' +
       'when it is ready; logs JSON lines on standard error.',
-    options: settingsOptions,
-    run: (args, io) => run(() => configOf(args), io, notifier()),
+    options: runOptions,
+    run: (args, io) => run(() => configOf(args), args.flag('stop-with-input'), io, notifier()),
   },
   {
     name: 'check',
@@ -56,11 +64,16 @@ function summaryOf({ alias, sources, buffer, central }: EdgeConfig): string {
 /** Of the 30 s that systemd gives; what has not drained by then stays in the buffer. */
 const stopDeadlineMs = 10_000;
 
-async function run(load: () => EdgeConfig, io: CommandIo, notifier: Notifier): Promise<number> {
+async function run(
+  load: () => EdgeConfig,
+  stopWithInput: boolean,
+  io: CommandIo,
+  notifier: Notifier,
+): Promise<number> {
   const settings = load();
   const log = openLog('tributary-edge', settings.log.level, settings.underJournal);
   return runService({
-    ...{ io, log, notifier, settings },
+    ...{ io, log, notifier, settings, stopWithInput },
     reload: settings.underJournal ? load : undefined,
     async start(config) {
       log.level = config.log.level;

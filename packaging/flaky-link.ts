@@ -6,6 +6,8 @@ import type { Clock } from '#shared/std/clock.ts';
 export interface FlakyLink {
   /** Where the edge connects to. */
   url: string;
+  /** Until now it carries; from now on it fails now and then. */
+  begin(): void;
   close(): Promise<void>;
 }
 
@@ -24,16 +26,19 @@ type State = 'up' | 'refused' | 'silent';
 const upMs = { least: 8_000, most: 25_000 };
 const downMs = { least: 6_000, most: 30_000 };
 
-/** A TCP proxy that cuts and restores itself at random until it is closed. */
+/** A TCP proxy that, once begun, cuts and restores itself at random until it is closed. */
 export async function openFlakyLink(options: FlakyOptions): Promise<FlakyLink> {
   const proxy = new CutProxy(options.target);
   const url = await proxy.listen();
   const ending = new AbortController();
-  const living = live(proxy, options, ending.signal).catch((error: unknown) => {
-    if (!ending.signal.aborted) throw error;
-  });
+  let living = Promise.resolve();
   return {
     url,
+    begin() {
+      living = live(proxy, options, ending.signal).catch((error: unknown) => {
+        if (!ending.signal.aborted) throw error;
+      });
+    },
     async close() {
       ending.abort();
       await living;

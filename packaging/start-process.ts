@@ -35,7 +35,8 @@ export interface ChildOptions {
 
 /**
  * Resolves when the program is ready, rejects with a {@link StartError} when it ends before. It
- * gets a process group of its own: Ctrl-C reaches only us, and we stop edges before central.
+ * gets a process group of its own: Ctrl-C reaches only us, and we stop edges before central. Should
+ * we be killed, its standard input ends and it stops.
  */
 export async function startChild(
   options: ChildOptions,
@@ -45,8 +46,8 @@ export async function startChild(
   const log = createWriteStream(logFile, { flags: 'a' });
   const child = spawn(
     process.execPath,
-    [`${checkout}${program}/main.ts`, 'run', '--config', settings],
-    { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+    [`${checkout}${program}/main.ts`, 'run', '--stop-with-input', '--config', settings],
+    { stdio: ['pipe', 'pipe', 'pipe'], detached: true },
   );
   const words = plainWords(child, log);
   const exit = new Promise<string>((resolve) => {

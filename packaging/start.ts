@@ -93,7 +93,9 @@ async function flakyUrl(alias: string, link: URL, random: () => number): Promise
 }
 
 const tell = (words: string): void => {
-  process.stdout.write(`${clearLine}${new Date(clock.now()).toLocaleTimeString()}  ${words}\n`);
+  process.stdout.write(
+    `${clearLine}${new Date(clock.now()).toTimeString().slice(0, 8)}  ${words}\n`,
+  );
 };
 
 const clearLine = process.stdout.isTTY ? '\r\x1b[K' : '';
@@ -161,6 +163,7 @@ async function runUntilStopped(options: Options, stopped: Promise<string>): Prom
   if (typeof running === 'string') return running;
   console.log(welcome(running, relative(process.cwd(), options.folder) || options.folder));
   if (options.flaky) console.log(flakyWords(options.seed));
+  for (const link of links) link.begin();
   const silence = narrate(running, options.flaky);
   const trouble = await Promise.race([stopped, firstEnd(running)]);
   silence();

@@ -40,6 +40,7 @@ export class MqttClientSource implements Source {
   #forgetting: Promise<void> = Promise.resolve();
   #connection: Connection | undefined;
   #running: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
   #state: SourceState['state'] = 'starting';
   #detail = 'not connected yet';
 
@@ -68,18 +69,13 @@ export class MqttClientSource implements Source {
     const ours = new Set([...this.#session.keys(), this.#subscriptions.key]);
     const others = [...positions.keys()].filter((key) => !ours.has(key));
     // Of a client id that the settings no longer have.
-    if (others.length > 0) await this.#handover.move({ delete: others });
+    if (others.length > 0) this.#handover.move({ delete: others }).catch(() => {});
     this.#running = this.#run();
   }
 
-  async stop(): Promise<void> {
-    if (this.#state === 'stopped') return;
-    this.#stopping.abort();
-    this.#handover.stop();
-    await this.#connection?.stop();
-    await this.#running;
-    await this.#handover.idle();
-    this.#say('stopped', 'stopped');
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
   }
 
   state(): SourceState {
@@ -92,6 +88,15 @@ export class MqttClientSource implements Source {
       detail: ailing ? trouble : this.#detail,
       acceptedRecords: accepted,
     };
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#handover.stop();
+    await this.#connection?.stop();
+    await this.#running;
+    await this.#handover.idle();
+    this.#say('stopped', 'stopped');
   }
 
   async #run(): Promise<void> {
@@ -131,6 +136,7 @@ export class MqttClientSource implements Source {
 
   /** Without a session at the broker our memory of it is void; it goes before a new one is used. */
   #accepted(resumed: boolean): void {
+    this.#say('starting', `connected to ${this.#address}, subscribing`);
     if (resumed) return;
     const keys = [...this.#session.keys(), this.#subscriptions.key];
     this.#session.unreleased.clear();
@@ -138,6 +144,8 @@ export class MqttClientSource implements Source {
     this.#forgetting = this.#session.stored
       ? this.#handover.move({ delete: keys })
       : Promise.resolve();
+    // Whoever subscribes sees it fail; where nobody gets that far, it does not matter.
+    this.#forgetting.catch(() => {});
   }
 
   async #subscribe(client: MqttClient): Promise<void> {
@@ -158,7 +166,7 @@ export class MqttClientSource implements Source {
 
   #say(state: SourceState['state'], detail: string): void {
     if (detail !== this.#detail) {
-      const level = state === 'degraded' ? 'warn' : 'info';
+      const level = state === 'degraded' ? 'warn' : state === 'starting' ? 'debug' : 'info';
       this.#deps.log[level]({ source: this.name }, detail);
     }
     this.#state = state;

@@ -60,7 +60,8 @@ export class Connection implements Interceptor {
     this.#stopping = true;
     this.#intercept?.pauseReading();
     await this.#receiver?.idle();
-    this.#intercept?.goodbye(this.connectedAt !== undefined);
+    if (this.connectedAt === undefined) this.#intercept?.destroy();
+    else this.#intercept?.goodbye();
     const lingering = new AbortController();
     const linger = this.#o.clock.sleep(mqttLimits.lingerMs, lingering.signal).catch(() => {});
     await Promise.race([this.closed, linger]);
@@ -70,6 +71,7 @@ export class Connection implements Interceptor {
   }
 
   connack(frame: MqttFrame): void {
+    if (this.#receiver) throw new MqttProtocolError(reason.protocolError, 'a second CONNACK');
     if (frame.bytes[frame.body + 1] !== 0) return;
     const { session, routes, handover, budget, clock, settings } = this.#o;
     this.connectedAt = clock.monotonic();
@@ -105,7 +107,7 @@ export class Connection implements Interceptor {
   #build(client: MqttClient): Intercept {
     const { settings, files } = this.#o;
     const intercept = new Intercept(openWire(new URL(settings.url), client, files), this);
-    intercept.on('error', (error) => this.#fail(error.message || String(error)));
+    intercept.on('error', (error) => this.#fail(wordsOf(error)));
     this.#intercept = intercept;
     return intercept;
   }
@@ -142,6 +144,10 @@ export class Connection implements Interceptor {
     this.#intercept?.destroy();
   }
 }
+
+/** Where a name has several addresses and none answers, Node's error has a code only. */
+const wordsOf = (error: NodeJS.ErrnoException): string =>
+  error.message || error.code || String(error);
 
 const pingreq = Buffer.from([packetType.pingreq << 4, 0]);
 

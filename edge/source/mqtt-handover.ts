@@ -107,13 +107,13 @@ export class Handover {
 
   #failed(attempt: Attempt, error: Error): void {
     const known = error instanceof DeliverError ? error : undefined;
+    this.trouble = `the buffer does not take records: ${error.message}`;
     if (known?.code === 'closed' || this.#stopping.signal.aborted) attempt.reject(error);
     else if (known && !known.canRetry && !attempt.insist) attempt.resolve(known);
-    else this.#again(attempt, error);
+    else this.#again(attempt);
   }
 
-  #again(attempt: Attempt, error: Error): void {
-    this.trouble = `the buffer does not take records: ${error.message}`;
+  #again(attempt: Attempt): void {
     const behind = this.#waiting.findIndex((other) => other.number > attempt.number);
     this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, attempt);
     if (!this.#pausing) void this.#pause();

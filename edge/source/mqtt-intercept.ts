@@ -54,10 +54,10 @@ export class Intercept extends Duplex {
   /**
    * Ends the connection in order. What still comes is dropped, so that our last words are heard.
    */
-  goodbye(connected: boolean): void {
+  goodbye(): void {
     this.#deaf = true;
     this.#wire.resume();
-    if (connected) this.send(disconnect);
+    this.send(disconnect);
     this.end();
   }
 

@@ -5,11 +5,12 @@ import { parseListen, urlHost } from '#shared/std/listen-address.ts';
 import type { SourceState } from '#shared/wire/link.ts';
 import { Budget } from './mqtt-budget.ts';
 import type { MqttDeps } from './mqtt-client.ts';
-import type { Connect, Will } from './mqtt-codec.ts';
+import type { Connect } from './mqtt-codec.ts';
 import { MqttProtocolError, reason } from './mqtt-frame.ts';
 import { Handover } from './mqtt-handover.ts';
 import { mqttLimits } from './mqtt-limits.ts';
-import { type Admission, Peer, type PeerHost } from './mqtt-peer.ts';
+import { Peer } from './mqtt-peer.ts';
+import type { Admission, Departure, PeerHost } from './mqtt-peer-host.ts';
 import { Routes } from './mqtt-route.ts';
 import { Sessions } from './mqtt-sessions.ts';
 import type { MqttListenSettings } from './mqtt-settings.ts';
@@ -135,14 +136,14 @@ export class MqttListener implements Source, PeerHost {
     }
   }
 
-  gone(peer: Peer, will: Will | undefined): void {
+  gone(peer: Peer, left: Departure | undefined): void {
     this.#peers.delete(peer);
-    const { session, receiver } = peer;
-    if (!session) return;
-    if (will && receiver) this.#wills.leave(session.clientId, will, receiver, peer.keeps);
+    if (!left) return;
+    const { session, keeps, will, receiver } = left;
+    if (will && receiver) this.#wills.leave(session.clientId, will, receiver, keeps);
     if (this.#byClient.get(session.clientId) !== peer) return;
     this.#byClient.delete(session.clientId);
-    const ended = peer.keeps ? this.#sessions.surplus((id) => this.#byClient.has(id)) : session;
+    const ended = keeps ? this.#sessions.surplus((id) => this.#byClient.has(id)) : session;
     // Where the buffer is closing the session stays, which harms nobody.
     if (ended) this.#sessions.end(ended).catch(() => {});
   }

@@ -1,6 +1,4 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '#shared/std/clock.ts';
-import type { Logger } from '#shared/std/log.ts';
 import { Budget } from './mqtt-budget.ts';
 import {
   type Connect,
@@ -18,34 +16,11 @@ import {
   packetType,
   reason,
 } from './mqtt-frame.ts';
-import type { Handover } from './mqtt-handover.ts';
 import { mqttLimits } from './mqtt-limits.ts';
+import type { Admission, PeerHost } from './mqtt-peer-host.ts';
 import type { MqttVersion } from './mqtt-publish.ts';
 import { Receiver } from './mqtt-receiver.ts';
-import type { Routes } from './mqtt-route.ts';
-import type { Session } from './mqtt-session.ts';
 import { Valve } from './mqtt-valve.ts';
-
-/** What a listener is to its clients. */
-export interface PeerHost {
-  readonly source: string;
-  readonly routes: Routes;
-  readonly handover: Handover;
-  readonly budget: Budget;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Lets a client in; rejects with a MqttProtocolError. */
-  admit(peer: Peer, connect: Connect): Promise<Admission>;
-  /** The connection is closed; `will` is what it left behind. */
-  gone(peer: Peer, will: Will | undefined): void;
-}
-
-export interface Admission {
-  session: Session;
-  present: boolean;
-  /** Given by us, because the client brought none. */
-  assignedId: string | undefined;
-}
 
 /** One client's connection to the listener. */
 export class Peer {
@@ -79,7 +54,7 @@ export class Peer {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#closing ??= host.clock.monotonic();
-        host.gone(this, this.#will);
+        this.#depart();
         resolve();
       });
     });
@@ -87,24 +62,8 @@ export class Peer {
 
   /** For the log: who it is and where it comes from. */
   get name(): string {
-    return `${this.clientId ?? '?'} at ${this.#socket.remoteAddress}:${this.#socket.remotePort}`;
-  }
-
-  get clientId(): string | undefined {
-    return this.#admission?.session.clientId;
-  }
-
-  get session(): Session | undefined {
-    return this.#admission?.session;
-  }
-
-  /** Whether its session stays when it goes. */
-  get keeps(): boolean {
-    return this.#connect?.keeps ?? false;
-  }
-
-  get receiver(): Receiver | undefined {
-    return this.#receiver;
+    const { remoteAddress, remotePort } = this.#socket;
+    return `${this.#admission?.session.clientId ?? '?'} at ${remoteAddress}:${remotePort}`;
   }
 
   /** Ends connections that are silent, half-open or being closed for too long. */
@@ -204,7 +163,7 @@ export class Peer {
     this.#admission = admission;
     if (this.#closing !== undefined) {
       // It went while it was being let in.
-      if (this.#socket.destroyed) this.#host.gone(this, undefined);
+      if (this.#socket.destroyed) this.#depart();
       return;
     }
     const { version } = connect;
@@ -227,6 +186,13 @@ export class Peer {
     });
     this.#send(encodeConnack(version, { code: 0, present, keeps: connect.keeps, assignedId }));
     this.#valve.release('admission');
+  }
+
+  #depart(): void {
+    const { session } = this.#admission ?? {};
+    const keeps = this.#connect?.keeps ?? false;
+    const [will, receiver] = [this.#will, this.#receiver];
+    this.#host.gone(this, session && { session, keeps, will, receiver });
   }
 
   #goodbye(frame: MqttFrame): void {

@@ -5,6 +5,9 @@ import type { MqttClient } from 'mqtt';
 import { streamBuilder as webSocket } from 'mqtt/lib/connect/ws';
 import type { TlsFiles } from './mqtt-tls-files.ts';
 
+/** Acknowledgements leave at once, and a dead peer is found without a keep-alive of MQTT too. */
+const lively = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+
 /** Begins a connection to the broker; errors come as the stream's own. */
 export function openWire(url: URL, client: MqttClient, files: TlsFiles): Duplex {
   const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -13,7 +16,7 @@ export function openWire(url: URL, client: MqttClient, files: TlsFiles): Duplex 
     case 'mqtts:':
     case 'ssl:': {
       const name = net.isIP(host) ? {} : { servername: host };
-      return tls.connect({ host, port: port || 8883, ...name, ...files });
+      return tls.connect({ host, port: port || 8883, ...lively, ...name, ...files });
     }
     case 'ws:':
     case 'wss:': {
@@ -23,6 +26,6 @@ export function openWire(url: URL, client: MqttClient, files: TlsFiles): Duplex 
       return webSocket(client, { ...options, protocol } as typeof client.options) as Duplex;
     }
     default:
-      return net.connect({ host, port: port || 1883 });
+      return net.connect({ host, port: port || 1883, ...lively });
   }
 }

@@ -34,7 +34,9 @@ const parts: { readonly [program in ProgramName]: ProgramParts } = {
   },
 };
 
-/** One program: its bundle, unit, user, settings, manual, completion, and where it all comes from. */
+/**
+ * One program: its bundle, unit, user, settings, manual, completion, and where it all comes from.
+ */
 export function buildProgram(program: ProgramName, lock: Lock, settings: BuildSettings): string {
   const { target, version, epoch, work } = settings;
   const name = `tributary-${program}`;
@@ -68,10 +70,7 @@ function addDocuments(
   const name = `tributary-${program}`;
   const help = programHelp(program, lock, settings);
   const files = [
-    [
-      `/etc/tributary/${program}.toml`,
-      'Settings; ' + `${name} check --print-defaults explains all.`,
-    ],
+    [`/etc/tributary/${program}.toml`, `Settings; ${name} check --print-defaults explains all.`],
     [`/etc/tributary/${program}.d/*.toml`, "The site's own settings, read after it, in order."],
     [`/var/lib/${name}`, 'What it keeps.'],
   ] as const;

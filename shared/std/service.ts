@@ -19,6 +19,8 @@ export interface ServiceOptions<Settings> {
   notifier: Notifier;
   settings: Settings;
   start(settings: Settings): Promise<Service>;
+  /** Standard input that ends is a reason to stop, too: whoever started us is gone. */
+  stopWithInput?: boolean;
   /** SIGHUP: reads the settings again; throws when they are bad. undefined: SIGHUP stops, too. */
   reload?: () => Settings;
 }
@@ -152,7 +154,7 @@ class Requests<Settings> {
   #reload: (() => void) | undefined;
   #reloadMissed = false;
 
-  constructor({ io, log, reload }: ServiceOptions<Settings>) {
+  constructor({ io, log, reload, stopWithInput }: ServiceOptions<Settings>) {
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<'forced'>();
     let firstAt = 0;
@@ -170,6 +172,7 @@ class Requests<Settings> {
         first.resolve();
       } else if (now - firstAt >= sameKeyPressMs) second.resolve('forced');
     };
+    if (stopWithInput) io.stdin.resume().once('end', () => onSignal('SIGTERM'));
     this.once = first.promise;
     this.twice = second.promise;
     this.close = io.onSignal(onSignal);

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect } from 'mqtt';
 import { generate } from 'mqtt-packet';
+import { openBuffer } from '#edge/buffer/thread.ts';
 import { openMqttSource } from '#edge/source/mqtt.ts';
 import type { Delivered, SourceContext } from '#edge/source/source.ts';
 import { systemClock } from '#shared/std/clock.ts';
@@ -134,6 +138,24 @@ const noBuffer: SourceContext = {
   positions: async () => new Map(),
 };
 
+/** The real one: SQLite on its thread, synchronous=FULL, zstd. */
+const folder = mkdtempSync(join(tmpdir(), 'bench-mqtt-'));
+const buffer = await openBuffer(
+  {
+    path: join(folder, 'buffer.db'),
+    alias: 'bench',
+    maxBytes: 10 * 1024 ** 3,
+    whenFull: 'drop-oldest',
+    topics: new Map([['*', { partitions: 1 }]]),
+    compression: 'zstd',
+  },
+  { clock: systemClock, log: silentLog },
+);
+const realBuffer: SourceContext = {
+  deliver: (delivery) => buffer.append(delivery),
+  positions: (prefix) => buffer.positions(prefix),
+};
+
 const median = (values: number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
@@ -145,6 +167,7 @@ try {
     const takers: { [name: string]: Taker } = {
       'MQTT.js counting': counting(version),
       'source, no buffer': source(protocol, noBuffer),
+      'source, real buffer': source(protocol, realBuffer),
     };
     const rates: { [name: string]: number[] } = {};
     for (let round = 0; round < rounds; round += 1) {
@@ -168,5 +191,7 @@ try {
   }
 } finally {
   await broker.remove();
+  await buffer.close();
+  rmSync(folder, { recursive: true, force: true });
 }
 console.table(rows);

@@ -86,6 +86,7 @@ async function world(random: () => number) {
     random,
     tell: (words) => told.push(words),
   });
+  link.begin();
   const next = async (count: number) => {
     while (told.length < count) {
       time.step(Number.MAX_SAFE_INTEGER);

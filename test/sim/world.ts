@@ -132,7 +132,7 @@ class World {
     else if (kind === 6) this.#central.crashWithin(this.#random.between(1, 60));
     else if (kind === 7) edge.skew += (this.#random.next() - 0.5) * 7 * 86_400_000;
     else if (kind === 8) this.#backUp(edge);
-    else if (this.#random.chance(0.3)) await this.#restore(edge);
+    else if (this.#random.chance(0.7)) await this.#restore(edge);
     this.#revive();
   }
 

@@ -4,6 +4,7 @@ import { agentOf, assertAccounts, drained, type MergedRecord, recordsOf } from '
 import { Chaos } from './faults.ts';
 import { Link } from './link.ts';
 import { Mosquitto } from './mosquitto.ts';
+import { MqttWire } from './mqtt-wire.ts';
 import { House, httpOf, type Program } from './programs.ts';
 import { HttpPublisher, MqttPublisher, type Publisher } from './publishers.ts';
 
@@ -22,6 +23,8 @@ export interface MainJob {
 interface Site {
   alias: string;
   broker: Mosquitto;
+  /** Between the broker and the edge: knows what the broker said. */
+  wire: MqttWire;
   edge: Program;
   link: Link;
   publishers: Publisher[];
@@ -63,7 +66,9 @@ async function openSite(
   const broker = await Mosquitto.start(['max_inflight_messages 0', 'max_queued_bytes 0']);
   onTestFinished(() => broker.remove());
   const link = await Link.open(() => central.ready.link!);
-  const edge = house.edge({ alias, central: link.url, more: mqttSource(broker.url) });
+  const wire = await MqttWire.start(broker.port, 5);
+  onTestFinished(() => wire.close());
+  const edge = house.edge({ alias, central: link.url, more: mqttSource(wire.url) });
   await edge.start();
   await expect
     .poll(async () => (await agentOf(edge)).sources.map(({ state }) => state), { timeout: 10_000 })
@@ -79,7 +84,7 @@ async function openSite(
     (n) =>
       new HttpPublisher(() => httpOf(edge), `${alias}-http${n}`, new Random(random.next() * 1e9)),
   );
-  return { alias, broker, edge, link, publishers: [...mqtt, ...http] };
+  return { alias, broker, wire, edge, link, publishers: [...mqtt, ...http] };
 }
 
 const mqttSource = (url: string): string => `
@@ -134,12 +139,13 @@ async function assertMerged(central: Program, sites: readonly Site[]): Promise<v
     found[headers.some(([name]) => name === 'mqtt.dup') ? 'flagged' : 'first'] += 1;
     copies.set(value, found);
   }
-  for (const { alias, publishers } of sites) {
-    expect(copies.get(`${alias}-cli:0`)).toEqual({ first: 1, flagged: 0 });
-    for (const publisher of publishers) assertArrived(publisher, copies);
+  for (const { publishers, wire } of sites) {
+    const wrong = repeatedAgainstTheRules(wire);
+    for (const publisher of publishers) assertArrived(publisher, copies, wrong);
   }
   const published = sites.flatMap(({ publishers }) => publishers.flatMap((one) => one.messages));
-  console.log(`${published.length} messages published, ${merged.length} records merged`);
+  const apart = merged.length - copies.size;
+  console.log(`${published.length} messages, ${merged.length} records, ${apart} of them repeats`);
   expect(copies.size).toBe(published.length + sites.length);
   assertOrder(merged);
   assertSequences(merged);
@@ -152,15 +158,39 @@ async function assertMerged(central: Program, sites: readonly Site[]): Promise<v
 function assertArrived(
   publisher: Publisher,
   copies: ReadonlyMap<string, { first: number; flagged: number }>,
+  repeated: ReadonlyMap<string, number>,
 ): void {
   const wrong = publisher.messages.flatMap((message) => {
     const { first, flagged } = copies.get(message) ?? { first: 0, flagged: 0 };
-    const right = publisher.exactlyOnce
-      ? first + flagged === 1
-      : first + flagged >= 1 && first <= 1 + publisher.repeats(message);
+    const most = publisher.exactlyOnce ? (repeated.get(message) ?? 0) : Number.POSITIVE_INFINITY;
+    const right =
+      first + flagged >= 1 &&
+      first <= 1 + publisher.repeats(message) &&
+      first + flagged <= 1 + publisher.repeats(message) + most;
     return right ? [] : [`${message}: ${first} times and ${flagged} as a repeat of the broker`];
   });
   expect(wrong, `of ${publisher.messages.length} of ${publisher.name}`).toEqual([]);
+}
+
+/**
+ * Messages of QoS 2 that the broker sent again although it had our PUBREC, and how often: mosquitto
+ * 2.0.11 does so after an orderly restart where it had no PUBCOMP yet (MQTT 5, 4.3.3, forbids it: the
+ * PUBREL is due). Nobody can tell them from new messages under an id that is free again.
+ */
+function repeatedAgainstTheRules({ seen }: MqttWire): Map<string, number> {
+  const under = new Map<number, string>();
+  const released = new Set<string>();
+  const repeated = new Map<string, number>();
+  for (const { from, packet } of seen) {
+    if (from !== 'server') continue;
+    const id = packet.messageId!;
+    if (packet.cmd === 'pubrel') released.add(under.get(id) ?? '');
+    if (packet.cmd !== 'publish' || packet.qos !== 2) continue;
+    const message = packet.payload.toString();
+    under.set(id, message);
+    if (released.has(message)) repeated.set(message, (repeated.get(message) ?? 0) + 1);
+  }
+  return repeated;
 }
 
 /** Per key, the first of each message in the order in which they were published. */

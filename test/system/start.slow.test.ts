@@ -42,7 +42,7 @@ afterEach(async () => {
 afterAll(() => rmSync(copy, { recursive: true }));
 
 async function end(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode !== null) return child.exitCode;
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const exit = once(child, 'exit');
   // npm does not pass signals on to what its shell started; a terminal's Ctrl-C reaches the group.
   process.kill(-child.pid!, 'SIGINT');
@@ -143,6 +143,20 @@ test('a second start continues where the first stopped', async () => {
   };
   expect(edges[0]).toMatchObject({ epoch: epoch!.epoch, losses: { records: 0 } });
 }, 120_000);
+
+test('a starter that is killed leaves nothing running', async () => {
+  const { said, child } = await start(...folderOf('killed'));
+  const dashboard = dashboardOf(said());
+  const exit = once(child, 'exit');
+  process.kill(-child.pid!, 'SIGKILL');
+  await exit;
+  const answers = () =>
+    fetch(dashboard).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(answers, { timeout: 20_000 }).toBe(false);
+}, 60_000);
 
 test('a port that is taken is told with its setting and what to do', async () => {
   const holder = createServer().listen(0, '127.0.0.1');

@@ -3,9 +3,11 @@ import { generate, type Packet, parser } from 'mqtt-packet';
 import { afterEach, expect, test } from 'vitest';
 import { mqttLimits } from '#edge/source/mqtt-limits.ts';
 import type { MqttClientSettings } from '#edge/source/mqtt-settings.ts';
+import type { Delivery } from '#edge/source/source.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { eventually, quietly } from '../../contract/eventually.ts';
-import { FakeBuffer } from '../../contract/fake-buffer.ts';
+import { diskFull, FakeBuffer } from '../../contract/fake-buffer.ts';
+import { freePort } from '../../system/free-port.ts';
 import { fastClock, openClient } from './mqtt-world.ts';
 
 /** Brokers that do what a good one does not. */
@@ -103,6 +105,12 @@ test('a refused connection is told with the words of the broker', async () => {
   expect(source.state().state).toBe('degraded');
 });
 
+test('an address where nobody listens is told in words, also where its name has several', async () => {
+  const port = await freePort();
+  const { source } = await start({ url: `mqtt://localhost:${port}` });
+  await eventually(() => expect(source.state().detail).toContain('ECONNREFUSED'));
+});
+
 test('a broker that ends the connection is asked why', async () => {
   const { url } = await scripted(5, (packet) => {
     if (packet.cmd === 'connect') return accepts(5);
@@ -153,16 +161,18 @@ test('what is remembered of a lost session is gone before a new one is used', as
   const buffer = new FakeBuffer();
   buffer.stored.set('mqtt/qos2/edge/1', Buffer.alloc(4));
   buffer.stored.set('mqtt/qos2/of-another-client-id/1', Buffer.alloc(4));
+  let full = true;
+  const forgets = ({ positions }: Delivery) => positions?.delete?.includes('mqtt/qos2/edge/1');
+  buffer.rejects = (delivery) => (full && forgets(delivery) ? diskFull() : undefined);
   const source = openClient(buffer, { url });
   ends.push(() => source.stop());
   await source.start();
-  expect([...buffer.stored.keys()]).toEqual(['mqtt/qos2/edge/1']);
-  buffer.hold();
   await eventually(() => expect(seen('connect')).toHaveLength(1));
-  await buffer.until(() => buffer.outstanding === 1);
+  await eventually(() => expect([...buffer.stored.keys()]).toEqual(['mqtt/qos2/edge/1']));
+  await buffer.until(() => buffer.attempts > 2);
   await quietly();
   expect(seen('subscribe')).toEqual([]);
-  buffer.release();
+  full = false;
   await eventually(() => expect(seen('subscribe')).toHaveLength(1));
   expect([...buffer.stored.keys()]).toEqual([]);
 });

@@ -264,6 +264,7 @@ describe('what the buffer rejects', () => {
     buffer.rejects = () => new DeliverError('closed', 'closing');
     read(message('a/x', 1, 1));
     await receiver.idle();
+    expect(handover.trouble).toContain('closing');
     buffer.rejects = () => undefined;
     read(message('a/x', 1, 2));
     await receiver.idle();

@@ -169,3 +169,11 @@ test('the watchdog is fed only while the service proves to work', async () => {
   await pass(3_000);
   expect(told).toEqual(['ready', 'watchdog', 'watchdog', 'stopping', 'stopped']);
 });
+
+test('it stops when whoever started it is gone, where it was asked to', async () => {
+  const { service, told, ...rest } = world();
+  const code = runService({ ...rest, stopWithInput: true, start: async () => service });
+  // The input of this world is empty: it ends as soon as it is read.
+  expect(await code).toBe(0);
+  expect(told.slice(-2)).toEqual(['stopping', 'stopped']);
+});
