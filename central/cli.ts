@@ -4,6 +4,7 @@ import { type Command, type Program, runProgram } from '#shared/std/command-line
 import { programVersion } from '#shared/std/program.ts';
 import { openNotifier } from '#shared/std/systemd.ts';
 import { browseCommands } from './cli-browse.ts';
+import { enrolCommand } from './cli-enrol.ts';
 import { fleetCommands } from './cli-fleet.ts';
 import { serviceCommands } from './cli-service.ts';
 
@@ -26,9 +27,9 @@ const centralProgram: Program = {
   commands: [
     ...serviceCommands(() => openNotifier(process.env, process.pid)),
     ...fleetCommands,
+    enrolCommand,
     ...browseCommands,
     later('audit', 'Compare topics with what sites need of them', 'it audits Kafka topics'),
-    later('enrol', 'Issue a join token for a site', 'sites need no certificate on loopback'),
     later('translate', "Translate a site's offsets", 'it needs the Kafka landing'),
     later('import-mm2', 'Take over from MirrorMaker 2', 'it needs the Kafka landing'),
   ],

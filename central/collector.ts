@@ -1,10 +1,14 @@
 import type { Clock } from '#shared/std/clock.ts';
+import type { HttpServer } from '#shared/std/http-server.ts';
+import { urlHost } from '#shared/std/listen-address.ts';
 import type { Logger } from '#shared/std/log.ts';
 import type { CentralConfig } from './config.ts';
+import type { ServerCertificate } from './enrol/server-certificate.ts';
 import { openFleet } from './fleet/open-fleet.ts';
 import { openLinkServer } from './intake/link-server.ts';
 import { openIntake } from './intake/open-intake.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
+import { boundAdmin, openLinkSecurity } from './link-security.ts';
 import { openMerge } from './merge/merge.ts';
 import { openStatus } from './status/status.ts';
 
@@ -16,6 +20,8 @@ export interface CollectorDeps {
 
 export interface Collector {
   statusUrl: string;
+  /** For other machines, who need the token; null: not set. */
+  remoteStatusUrl: string | null;
   linkUrl: string;
   /** Answers what is in flight, refuses what is new, closes the landing. */
   stop(): Promise<void>;
@@ -42,20 +48,49 @@ export async function startCollector(
     const merge = openMerge(config.flows);
     const fleet = await openFleet({ landing, merge, clock, log, ...config.fleet });
     closing.push(() => fleet.close());
-    const intake = openIntake({ landing, merge, fleet, clock, log, settings: config.intake });
+    const security = await openLinkSecurity(config, { landing, clock, log });
+    const { certificate, enrolment } = security;
+    closing.push(() => certificate?.close());
+    const parts = { landing, merge, fleet, clock, log, settings: config.intake };
+    const intake = openIntake({ ...parts, ...security });
     closing.push(() => intake.close());
-    const link = await openLinkServer(intake.app, config.link.listen);
+    const link = await openLinkServer(intake.app, config.link.listen, certificate?.context);
     closing.push(() => link.close(closeDeadlineMs));
+    certificate?.follow((context) => link.secure(context));
     const status = await openStatus({
       ...{ landing, clock, log, version },
       listen: config.status.listen,
-      fleet: { ...fleet, ...intake.admin },
-      linkUrl: link.url,
+      remote: remoteOf(config, certificate),
+      fleet: { ...fleet, ...boundAdmin(intake.admin, enrolment) },
+      enrolment,
+      linkUrl: shownUrl(link, config.link.name),
     });
     closing.push(() => status.close());
-    return { statusUrl: status.url, linkUrl: link.url, stop };
+    certificate?.follow((context) => status.remote?.secure(context));
+    return {
+      statusUrl: status.url,
+      remoteStatusUrl: status.remote?.url ?? null,
+      linkUrl: shownUrl(link, config.link.name),
+      stop,
+    };
   } catch (error) {
     await stop().catch((also: unknown) => log.error({ error: String(also) }, 'while giving up'));
     throw error;
   }
+}
+
+/** Signed like the link; a browser is to be told of that authority once. */
+function remoteOf(
+  { status: { remote }, link }: CentralConfig,
+  certificate: ServerCertificate | undefined,
+) {
+  if (!remote || !certificate) return undefined;
+  const all = link.tls.mode === 'own' ? link.tls.names : link.name === null ? [] : [link.name];
+  const names = all.map((name) => name.toLowerCase());
+  return { ...remote, names, context: certificate.context };
+}
+
+/** As sites write it: by the name of the settings where there is one. */
+function shownUrl({ url, port }: HttpServer, name: string | null): string {
+  return name === null ? url : `${url.split(':')[0]}://${urlHost(name)}:${port}`;
 }

@@ -20,18 +20,57 @@ export const centralSpec = (stateDirectory: string) =>
     }),
     link: table('Where edges connect to.', {
       listen: setting(listenAddress, {
-        doc: 'Address of the link; loopback only until certificates exist.',
+        doc: 'Address of the link; beyond loopback it speaks TLS 1.3 with certificates only.',
         default: '127.0.0.1:8443',
+      }),
+      tls: setting(oneOf('auto', 'own', 'off'), {
+        doc: 'Certificates: "own" of our own authority; "auto" only beyond loopback; "off" none.',
+        default: 'auto',
+      }),
+      names: setting(texts, {
+        doc: 'More names that sites reach central by; the first is shown to them.',
+        example: '"central.example"',
+      }),
+      cert_file: setting(text, {
+        doc: "Central's certificate and its chain, of an outside authority; PEM.",
+        example: '"/etc/…"',
+      }),
+      key_file: setting(text, { doc: 'Its key; PEM.', example: '"/etc/…"' }),
+      ca_file: setting(text, {
+        doc: "Who signs the sites' certificates (URI tributary:edge:<alias>); PEM.",
+        example: '"/etc/…"',
       }),
       heartbeat_interval: setting(duration(100, 3_600_000), {
         doc: 'How often edges report, also when nothing else moves.',
         default: '5s',
       }),
     }),
+    enrol: table("Certificates of sites, by central's own authority.", {
+      authority: setting(text, {
+        doc: 'Its key and certificate, made at first need. Back it up; show it to nobody.',
+        default: `${stateDirectory}/authority.pem`,
+      }),
+      life: setting(duration(60_000, 3650 * 86_400_000), {
+        doc: "Life of a site's certificate; it is renewed at two thirds.",
+        default: '30d',
+      }),
+      grace: setting(duration(0, 3650 * 86_400_000), {
+        doc: 'An expired certificate may still be renewed for this long, after an outage.',
+        default: '180d',
+      }),
+    }),
     status: table('Status API, metrics and dashboard.', {
       listen: setting(listenAddress, {
-        doc: 'Address of the status API; loopback only until there is a sign-in.',
+        doc: 'Address of the status API, on loopback.',
         default: '127.0.0.1:8080',
+      }),
+      remote: setting(listenAddress, {
+        doc: 'The same for other machines: TLS, and only for who has the token.',
+        example: '"0.0.0.0:8444"',
+      }),
+      token_file: setting(text, {
+        doc: 'File that holds the token of status.remote: 32 characters or more.',
+        example: '"/etc/…"',
       }),
     }),
     landing: choice(

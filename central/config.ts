@@ -6,13 +6,19 @@ import { formatProblem } from '#shared/std/settings-problem.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
 import { centralSpec } from './config-spec.ts';
 import { checkFlows } from './flow-check.ts';
+import { type LinkTls, linkTlsOf } from './link-tls-settings.ts';
 
 /** Everything that central is told; times in ms, sizes in bytes. */
 export interface CentralConfig {
   alias: string;
-  link: { listen: string };
+  link: {
+    listen: string;
+    tls: LinkTls /** The first of `names`, for sites; null: not set. */;
+    name: string | null;
+  };
+  enrol: { authorityPath: string; lifeMs: number; graceMs: number };
   intake: { heartbeatIntervalMs: number };
-  status: { listen: string };
+  status: { listen: string; remote: { listen: string; tokenFile: string } | null };
   landing: EmbeddedLandingSettings;
   flows: FlowSettings[];
   fleet: FleetSettings;
@@ -71,28 +77,28 @@ export function loadCentralConfig(sources: CentralConfigSources = {}): CentralCo
     rules: settingsEnvironment,
     overrides: sources.overrides,
   });
-  check(settings);
+  const tls = linkTlsOf(settings.values.link, (key, message) => settings.problem(key, message));
+  check(settings, tls);
   settings.settle();
-  return configOf(settings, env.JOURNAL_STREAM !== undefined);
+  return configOf(settings, tls, env.JOURNAL_STREAM !== undefined);
 }
 
 type CentralSettings = Settings<ReturnType<typeof centralSpec>>;
 
-function check(settings: CentralSettings): void {
+function check(settings: CentralSettings, tls: LinkTls): void {
   const { link, status, fleet } = settings.values;
-  if (!isLoopback(splitHostPort(link.listen)?.host ?? '')) {
-    settings.problem(
-      'link.listen',
-      'can be reached from other machines, and this release cannot check certificates yet: any ' +
-        'program could call itself any site; use "127.0.0.1:8443" and reach it through ssh -R or a VPN',
-    );
-  }
   if (!isLoopback(splitHostPort(status.listen)?.host ?? '')) {
     settings.problem(
       'status.listen',
-      'can be reached from other machines, and the status API has no sign-in yet; ' +
-        'use "127.0.0.1:8080" and reach it through ssh -L or a proxy with its own sign-in',
+      'can be reached from other machines, and has no sign-in; use "127.0.0.1:8080", and ' +
+        'status.remote with status.token_file for other machines',
     );
+  }
+  if (status.remote !== undefined && status.token_file === undefined) {
+    settings.problem('status.remote', 'needs status.token_file: who may see and change sites');
+  }
+  if (status.remote !== undefined && tls.mode === 'off') {
+    settings.problem('status.remote', 'needs the certificate of the link; set link.tls = "own"');
   }
   if (fleet.offline_after < 2 * link.heartbeat_interval) {
     settings.problem(
@@ -110,13 +116,20 @@ function check(settings: CentralSettings): void {
   });
 }
 
-function configOf(settings: CentralSettings, underJournal: boolean): CentralConfig {
-  const { alias, link, status, landing, flow, fleet, log } = settings.values;
+function configOf(settings: CentralSettings, tls: LinkTls, underJournal: boolean): CentralConfig {
+  const { alias, link, enrol, status, landing, flow, fleet, log } = settings.values;
   return {
     alias,
-    link: { listen: link.listen },
+    link: { listen: link.listen, tls, name: link.names?.[0] ?? null },
+    enrol: { authorityPath: enrol.authority, lifeMs: enrol.life, graceMs: enrol.grace },
     intake: { heartbeatIntervalMs: link.heartbeat_interval },
-    status,
+    status: {
+      listen: status.listen,
+      remote:
+        status.remote && status.token_file
+          ? { listen: status.remote, tokenFile: status.token_file }
+          : null,
+    },
     landing: {
       type: landing.type,
       path: landing.path,

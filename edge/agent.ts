@@ -6,13 +6,13 @@ import type { RecordBuffer } from './buffer/buffer.ts';
 import { openBuffer } from './buffer/thread.ts';
 import type { EdgeConfig, SourceSettings } from './config.ts';
 import { Heartbeats } from './heartbeat.ts';
+import { openLinkIdentity } from './link-identity.ts';
 import { openHostSource } from './source/host.ts';
 import { openHttpSource } from './source/http.ts';
 import { openMqttSource } from './source/mqtt.ts';
 import type { Source, SourceContext } from './source/source.ts';
 import { openStatus, type Status } from './status.ts';
 import { LinkClient } from './uplink/client.ts';
-import { HttpTransport } from './uplink/http-transport.ts';
 import { Uplink } from './uplink/uplink.ts';
 
 export interface AgentDeps {
@@ -99,11 +99,15 @@ function openLink(
   sources: () => ReturnType<Source['state']>[],
   { clock, log, random, version }: AgentDeps,
 ) {
-  const transport = new HttpTransport();
+  const identity = openLinkIdentity(config, () => client.url, { clock, log, random });
   const alias = config.alias;
   const agent = version;
   const requestTimeoutMs = config.central.requestTimeoutMs;
-  const client = new LinkClient({ transport, urls: config.central.urls, alias });
+  const client = new LinkClient({
+    transport: identity.transport,
+    urls: config.central.urls,
+    alias,
+  });
   const uplink = new Uplink({
     ...{ buffer, client, clock, log, random, alias, agent, requestTimeoutMs },
     maxBytesPerSecond: config.central.maxBytesPerSecond,
@@ -118,7 +122,7 @@ function openLink(
   const close = async () => {
     await uplink.stop(0);
     await heartbeats.stop();
-    transport.close();
+    await identity.close();
   };
   return { uplink, heartbeats, close };
 }

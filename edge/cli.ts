@@ -5,6 +5,7 @@ import { programVersion } from '#shared/std/program.ts';
 import { openNotifier } from '#shared/std/systemd.ts';
 import { bufferCommands } from './cli-buffer.ts';
 import { doctorCommand } from './cli-doctor.ts';
+import { joinCommand } from './cli-join.ts';
 import { sendCommand } from './cli-send.ts';
 import { serviceCommands } from './cli-service.ts';
 import { statusCommand } from './cli-status.ts';
@@ -19,17 +20,7 @@ const edgeProgram: Program = {
     sendCommand,
     ...bufferCommands,
     doctorCommand,
-    {
-      name: 'join',
-      summary: 'Enrol this gateway at central with a token (not in this release)',
-      async run(_args, io) {
-        io.err(
-          'tributary-edge join is not in this release: ' +
-            'central lets edges in on loopback only, where no certificate is needed.',
-        );
-        return 1;
-      },
-    },
+    joinCommand,
   ],
   plainErrors: new Set([
     'ListenError',
@@ -38,6 +29,8 @@ const edgeProgram: Program = {
     'BatchError',
     'RangeError',
     'HttpProblem',
+    'JoinError',
+    'TransportError',
   ]),
 };
 

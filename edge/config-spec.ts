@@ -129,6 +129,19 @@ export const edgeSpec = (stateDirectory: string) =>
         doc: 'Address of central; several are tried in order. Without one, records are kept here.',
         example: '"https://central.example:8443"',
       }),
+      credential: setting(text, {
+        doc: 'Key and certificate of this gateway; written by join, replaced by itself.',
+        default: `${stateDirectory}/credential.json`,
+      }),
+      ca_file: setting(text, {
+        doc: "Who signs central's certificate, outside; PEM.",
+        example: '"/etc/…"',
+      }),
+      cert_file: setting(text, {
+        doc: 'Our certificate of an outside authority; PEM.',
+        example: '"/etc/…"',
+      }),
+      key_file: setting(text, { doc: 'Its key; PEM.', example: '"/etc/…"' }),
       max_rate: setting(orWord('off', rate), {
         doc: 'Most that is sent to central.',
         default: 'off',

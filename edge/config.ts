@@ -2,7 +2,7 @@ import { isLoopback, splitHostPort } from '#shared/std/listen-address.ts';
 import { settingsEnvironment } from '#shared/std/program.ts';
 import { loadSettings, type Settings } from '#shared/std/settings.ts';
 import type { Environment } from '#shared/std/settings-overrides.ts';
-import { formatProblem } from '#shared/std/settings-problem.ts';
+import { formatProblem, SettingsError } from '#shared/std/settings-problem.ts';
 import type { BufferOptions, TopicOptions } from './buffer/buffer.ts';
 import { sourceOf } from './config-source.ts';
 import { type EdgeSpec, edgeSpec } from './config-spec.ts';
@@ -21,6 +21,10 @@ export interface EdgeConfig {
     /** null: no cap. */
     maxBytesPerSecond: number | null;
     requestTimeoutMs: number;
+    /** What `join` wrote, and renewal replaces. */
+    credentialPath: string;
+    /** Certificates of an outside authority; null: those of `join`. */
+    tlsFiles: { caFile: string; certFile: string; keyFile: string } | null;
   };
   buffer: BufferOptions;
   status: { listen: string };
@@ -40,6 +44,14 @@ export interface EdgeConfigSources {
   /** `key=value`, strongest of all. */
   overrides?: readonly string[];
   env?: Environment;
+}
+
+/** As much as `join` needs of settings that lack what it is going to bring. */
+export interface JoinPlace {
+  file: string;
+  alias: string | null;
+  urls: string[];
+  credentialPath: string;
 }
 
 type EdgeSettings = Settings<EdgeSpec>;
@@ -67,7 +79,36 @@ export function loadEdgeConfig(sources: EdgeConfigSources = {}): EdgeConfig {
   return configOf(settings, topics, read, env.JOURNAL_STREAM !== undefined);
 }
 
+/** Throws a SettingsError for all that is wrong, but for what is missing. */
+export function loadJoinPlace(sources: EdgeConfigSources = {}): JoinPlace {
+  const env = sources.env ?? process.env;
+  const asked = sources.file ?? env.TRIBUTARY_EDGE_CONFIG;
+  const file = asked ?? '/etc/tributary/edge.toml';
+  const settings = loadSettings(edgeSettings(env), {
+    ...{ file, env, rules: settingsEnvironment, overrides: sources.overrides },
+    fileMustExist: false,
+  });
+  const wrong = settings.problems.filter(({ isAbsence }) => !isAbsence);
+  if (wrong.length > 0) throw new SettingsError(wrong);
+  const { alias, central } = settings.values;
+  return {
+    file,
+    alias: (alias as string | undefined) ?? null,
+    urls: (central.url ?? []).flatMap((url) => (URL.canParse(url) ? [new URL(url).origin] : [])),
+    credentialPath: central.credential,
+  };
+}
+
 function checkCentral(settings: EdgeSettings): void {
+  const { central } = settings.values;
+  const files = ['ca_file', 'cert_file', 'key_file'] as const;
+  for (const missing of files.filter((name) => central[name] === undefined)) {
+    if (files.every((name) => central[name] === undefined)) break;
+    settings.problem(
+      `central.${missing}`,
+      'is needed too: ca_file, cert_file and key_file go together',
+    );
+  }
   const urls = settings.values.central.url;
   for (const url of urls ?? []) {
     const problem = centralUrlProblem(url);
@@ -81,7 +122,7 @@ function checkCentral(settings: EdgeSettings): void {
 /** An address as messages may show it. */
 const withoutUser = (url: string): string => url.replace(/(:\/\/)[^/@]*@/, '$1…@');
 
-function centralUrlProblem(url: string): string | undefined {
+export function centralUrlProblem(url: string): string | undefined {
   if (!URL.canParse(url)) return 'must be an address like "https://central.example:8443"';
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(url);
   if (protocol !== 'https:' && protocol !== 'http:') return 'must begin with https://';
@@ -177,6 +218,11 @@ function configOf(
       urls: (central.url ?? []).map((url) => new URL(url).origin),
       maxBytesPerSecond: central.max_rate,
       requestTimeoutMs: central.request_timeout,
+      credentialPath: central.credential,
+      tlsFiles:
+        central.ca_file && central.cert_file && central.key_file
+          ? { caFile: central.ca_file, certFile: central.cert_file, keyFile: central.key_file }
+          : null,
     },
     buffer: {
       path: buffer.path,

@@ -1,4 +1,7 @@
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import { isLoopback } from '#shared/std/listen-address.ts';
+import type { Credentials } from '../enrol/enrol.ts';
 import { Refusal } from './refusal.ts';
 
 /** What a peer has proved about itself. */
@@ -7,20 +10,58 @@ export interface Credential {
   alias: string | null;
 }
 
-/** Throws a Refusal when the peer may not come in at all. `address`: undefined when not known. */
-export type Authenticate = (address: string | undefined) => Credential;
+/** Throws a Refusal when the peer may not come in. `env` is what the listener puts beside. */
+export type Authenticate = (request: Request, env: unknown) => Credential;
 
-/**
- * Whoever can reach loopback is on this machine and believed; nobody else comes in without a
- * certificate.
- */
-export const loopbackOnly: Authenticate = (address) => {
+/** Plain HTTP: whoever can reach loopback is on this machine and believed; nobody else comes in. */
+export const loopbackOnly =
+  (addressOf: (request: Request, env: unknown) => string | undefined): Authenticate =>
+  (request, env) =>
+    believe(addressOf(request, env));
+
+function believe(address: string | undefined): Credential {
   const bare = address?.replace(/^::ffff:(?=\d+\.)/i, '');
   if (bare !== undefined && isLoopback(bare)) return { alias: null };
   throw new Refusal(403, 'no-credential', `${address ?? 'this peer'} has shown no certificate`, {
     hint: 'edges on other machines come in through a tunnel to 127.0.0.1, for example ssh -R',
   });
-};
+}
+
+/** TLS: the alias is the certificate's, on loopback too. */
+export const byCertificate =
+  (credentials: Credentials): Authenticate =>
+  (_request, env) => {
+    const socket = tlsSocketOf(env);
+    const certificate = certificateOf(socket);
+    if (!socket || !certificate) {
+      throw new Refusal(403, 'no-credential', 'this peer has shown no certificate', {
+        hint: 'on the gateway: tributary-edge join TOKEN, of "tributary-central enrol ALIAS"',
+      });
+    }
+    try {
+      return { alias: credentials.identify(certificate, socket.authorized) };
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  };
+
+/** What the peer has shown and proved to hold the key of; undefined: nothing. */
+export const certificateOf = (socket: TLSSocket | undefined): X509Certificate | undefined =>
+  socket?.getPeerX509Certificate?.();
+
+export const tlsSocketOf = (env: unknown): TLSSocket | undefined =>
+  (env as { incoming?: { socket?: TLSSocket } } | undefined)?.incoming?.socket;
+
+/** By name: rooms take types only from each other. */
+export function refusalOf(cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause.name !== 'EnrolError') return cause;
+  const { status, code, message, hint } = cause as Error & {
+    status: 400 | 403 | 409;
+    code: string;
+    hint?: string;
+  };
+  return new Refusal(status, code, message, { hint, cause });
+}
 
 /** Throws a Refusal when the credential is not for `alias`. */
 export function assertMayUse(credential: Credential, alias: string): void {

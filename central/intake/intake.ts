@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
+import type { Credentials, Enrolment } from '../enrol/enrol.ts';
 import type { FleetFeed } from '../fleet/fleet.ts';
 import type { Landing } from '../landing/landing.ts';
 import type { Merge } from '../merge/merge.ts';
@@ -39,6 +40,10 @@ export interface IntakeOptions {
   clock: Clock;
   log: Logger;
   settings?: Partial<IntakeSettings>;
+  /** With TLS: who comes in is who the certificate says. Absent: plain HTTP, loopback only. */
+  credentials?: Credentials;
+  /** Answers `enrol` and `renew`; absent: there are no such paths. */
+  enrolment?: Enrolment;
   /** Address of the other end; undefined: not known, and so refused. Default: the socket's. */
   peer?: (request: Request, env: unknown) => string | undefined;
 }

@@ -1,11 +1,13 @@
 import { type Context, Hono } from 'hono';
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { LinkFormatError } from '#shared/wire/json-shape.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { linkHeader, linkPath, segmentsContentType } from '#shared/wire/link.ts';
 import { checkHeartbeat, checkHello } from '#shared/wire/link-check.ts';
+import type { Enrolment } from '../enrol/enrol.ts';
 import { type Authenticate, assertMayUse } from './authenticate.ts';
 import { withBody } from './body.ts';
+import { enrolRoutes } from './enrol-routes.ts';
+import { parseJson } from './json-body.ts';
 import { landHeartbeat, type Received } from './land-heartbeat.ts';
 import { landSegments } from './land-segments.ts';
 import type { Lane } from './lane.ts';
@@ -17,7 +19,7 @@ import { Refusal, sayHello } from './refusal.ts';
 
 export interface LinkParts extends IntakeParts {
   authenticate: Authenticate;
-  peer: (request: Request, env: unknown) => string | undefined;
+  enrolment: Enrolment | undefined;
   lanes: Lanes;
   sessions: Sessions;
   budget: MemoryBudget;
@@ -30,7 +32,7 @@ interface Incoming {
   received: Received;
 }
 
-/** The three paths of the link (DESIGN §5). */
+/** The paths of the link (DESIGN §5). */
 export function linkApp(parts: LinkParts): Hono {
   const app = new Hono();
   const post = (
@@ -46,6 +48,8 @@ export function linkApp(parts: LinkParts): Hono {
   post(linkPath.hello, 'application/json', (incoming) => hello(parts, incoming));
   post(linkPath.segments, segmentsContentType, (incoming) => segments(parts, incoming));
   post(linkPath.heartbeat, 'application/json', (incoming) => heartbeat(parts, incoming));
+  const { enrolment, budget, clock, settings } = parts;
+  if (enrolment) enrolRoutes(app, enrolment, { budget, clock, timeoutMs: settings.bodyTimeoutMs });
   app.notFound(() => {
     const hint = `edges use ${Object.values(linkPath).join(', ')}; people the status API`;
     return new Refusal(404, 'not-found', 'there is no such path', { hint }).response();
@@ -70,7 +74,7 @@ function enter(parts: LinkParts, c: Context, type: string): Incoming {
   // No agent sends one: a page in a browser on this machine is not to be taken for a site.
   const origin = request.headers.get('origin');
   if (origin !== null) throw new Refusal(403, 'cross-origin', `a page of ${origin} is no edge`);
-  const credential = parts.authenticate(parts.peer(request, c.env));
+  const credential = parts.authenticate(request, c.env);
   const alias = request.headers.get(linkHeader.alias);
   const problem = aliasProblem(alias);
   if (alias === null || problem) {
@@ -98,7 +102,7 @@ function inTurn<T>(
 
 async function hello(parts: LinkParts, incoming: Incoming): Promise<object> {
   return inTurn(parts, incoming, limits.helloBytes, (body, lane) => {
-    const said = parse(body, checkHello);
+    const said = parseJson(body, checkHello);
     assertSame('alias', said.alias, incoming.alias);
     return parts.sessions.open(lane, said, incoming.received.mono);
   });
@@ -115,7 +119,7 @@ async function segments(parts: LinkParts, incoming: Incoming): Promise<object> {
 async function heartbeat(parts: LinkParts, incoming: Incoming): Promise<object> {
   const session = sessionOf(parts, incoming);
   return inTurn(parts, incoming, limits.heartbeatBytes, async (body, lane) => {
-    const said = parse(body, checkHeartbeat);
+    const said = parseJson(body, checkHeartbeat);
     assertSame('alias', said.alias, incoming.alias);
     assertSame('session', said.session, session);
     await landHeartbeat(parts, lane, said, incoming.received);
@@ -149,17 +153,6 @@ function clockOf(request: Request): number | null {
     'bad-clock',
     `${linkHeader.clock} = "${text.slice(0, 100)}" is not a number of milliseconds`,
   );
-}
-
-function parse<T>(body: Uint8Array, check: (json: unknown) => T): T {
-  try {
-    return check(
-      JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8')),
-    );
-  } catch (error) {
-    if (!(error instanceof LinkFormatError) && !(error instanceof SyntaxError)) throw error;
-    throw new Refusal(400, 'bad-message', error.message, { cause: error });
-  }
 }
 
 function assertSame(what: string, inBody: string, inHeader: string): void {

@@ -1,4 +1,4 @@
-import { loopbackOnly } from './authenticate.ts';
+import { byCertificate, loopbackOnly } from './authenticate.ts';
 import type { Intake, IntakeAdmin, IntakeOptions, IntakeSettings } from './intake.ts';
 import type { Lane, LaneState } from './lane.ts';
 import { Lanes } from './lanes.ts';
@@ -20,8 +20,10 @@ export function openIntake(options: IntakeOptions): Intake {
   const shared = { landing, merge, fleet, clock, log, settings };
   const parts: LinkParts = {
     ...shared,
-    authenticate: loopbackOnly,
-    peer: options.peer ?? socketAddress,
+    authenticate: options.credentials
+      ? byCertificate(options.credentials)
+      : loopbackOnly(options.peer ?? socketAddress),
+    enrolment: options.enrolment,
     lanes: new Lanes(landing),
     sessions: new Sessions(shared),
     budget: new MemoryBudget({

@@ -12,6 +12,8 @@ import type {
   LandedWrite,
   Landing,
   RecordPage,
+  RegistryChange,
+  RegistryEntry,
   TopicRow,
 } from './landing.ts';
 
@@ -92,6 +94,14 @@ export class EmbeddedLanding implements Landing {
         cursor = await this.#host.call('backfill', merged, remote, cursor, this.#clock.now());
       } while (cursor !== null);
     }
+  }
+
+  registry(prefix: string): Promise<RegistryEntry[]> {
+    return this.#host.call('registry', prefix);
+  }
+
+  register(changes: readonly RegistryChange[]): Promise<void> {
+    return this.#host.call('register', changes);
   }
 
   async usage(): Promise<{ usedBytes: number; maxBytes: number }> {

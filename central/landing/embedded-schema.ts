@@ -12,6 +12,7 @@ import { EmbeddedOpenError } from './embedded-errors.ts';
  *   aliases, lineages  the current session and what the intake remembers of earlier ones
  *   checkpoints        per (alias, epoch, topic, partition), with merged_offsets and lost_ranges
  *   fleet, losses      latest heartbeat; the ledger
+ *   registry           enrolments and join tokens
  *   meta               central_id, probes
  */
 const version1 = `
@@ -120,8 +121,12 @@ CREATE TABLE losses (
 CREATE INDEX losses_by_time ON losses (landed_at);
 `;
 
+const version2 = `
+CREATE TABLE registry (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
 /** Step i takes a file from version i to i + 1. Never edit one that was released: add another. */
-const migrations: readonly string[] = [version1];
+const migrations: readonly string[] = [version1, version2];
 export const schemaVersion = migrations.length;
 
 /** "TRBC": marks the file as a landing of ours (SQLite header, application id). */

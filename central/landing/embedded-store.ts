@@ -4,6 +4,7 @@ import { Apply, type ApplyStatements, applyStatements, type Step } from './embed
 import { Backfill, type BackfillCursor } from './embedded-backfill.ts';
 import { sqliteCode, toLandingError } from './embedded-errors.ts';
 import { type BatchPage, Reads } from './embedded-reads.ts';
+import { Registry } from './embedded-registry.ts';
 import { Retention } from './embedded-retention.ts';
 import { Unit, type UnitStatements, unitStatements } from './embedded-unit.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
   CheckpointRow,
   LandedWrite,
   LandingError,
+  RegistryChange,
+  RegistryEntry,
   TopicRow,
 } from './landing.ts';
 
@@ -44,6 +47,7 @@ export class EmbeddedStore {
   readonly #reads: Reads;
   readonly #retention: Retention;
   readonly #backfill: Backfill;
+  readonly #registry: Registry;
   readonly #probe: Statement;
   /** Written since the last checkpoint, roughly. */
   #walBytes = 0;
@@ -57,6 +61,7 @@ export class EmbeddedStore {
     this.#reads = new Reads(database);
     this.#retention = new Retention(database, options);
     this.#backfill = new Backfill(database);
+    this.#registry = new Registry(database);
     this.#probe = database.prepare(`
       INSERT OR REPLACE INTO meta
       SELECT 'probes', 1 + coalesce(max(value), 0) FROM meta WHERE key = 'probes'`);
@@ -117,6 +122,14 @@ export class EmbeddedStore {
 
   page(topic: string, partition: number, offset: number, limit: number): BatchPage | undefined {
     return this.#reads.page(topic, partition, offset, limit);
+  }
+
+  registry(prefix: string): RegistryEntry[] {
+    return this.#registry.read(prefix);
+  }
+
+  register(changes: readonly RegistryChange[]): void {
+    this.#registry.write(changes);
   }
 
   /** On disk. */

@@ -30,6 +30,8 @@ export type StoreCall =
   | 'lostWithin'
   | 'topics'
   | 'page'
+  | 'registry'
+  | 'register'
   | 'usedBytes'
   | 'retain'
   | 'backfill'

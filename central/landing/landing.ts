@@ -49,11 +49,27 @@ export interface Landing {
    */
   backfillMerged?(mergedTopic: string, remoteTopics: readonly string[]): Promise<void>;
 
+  /** Small facts that are no records (enrolments, tokens), whose keys start with `prefix`. */
+  registry(prefix: string): Promise<RegistryEntry[]>;
+  /** All of them or none, durable when resolved; null takes the key away. */
+  register(changes: readonly RegistryChange[]): Promise<void>;
+
   /** Bytes on disk, for the status page; null where somebody else knows. */
   usage(): Promise<{ usedBytes: number; maxBytes: number } | null>;
   /** Proves that the landing answers and can write. */
   probe(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A fact by its key, for example `enrolment/factory-a`: JSON, opaque here, 64 KiB at most. */
+export interface RegistryEntry {
+  key: string;
+  value: string;
+}
+
+export interface RegistryChange {
+  key: string;
+  value: string | null;
 }
 
 export interface AliasState {

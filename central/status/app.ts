@@ -9,13 +9,16 @@ import { metricsRoute } from './metrics.ts';
 import { openapiDocument } from './openapi/openapi.ts';
 import type { Page } from './page.ts';
 import { probeRoutes } from './probes.ts';
+import { signIn } from './sign-in.ts';
 import type { StatusOptions } from './status.ts';
 
-export interface StatusParts extends StatusOptions {
+export interface StatusParts extends Omit<StatusOptions, 'remote'> {
   events: FleetEvents;
   page: Page;
   /** Central's clock, ms. */
   startedAt: number;
+  /** Beyond loopback: who may come in, and under which names of ours. */
+  access?: { token: string; names: readonly string[] };
 }
 
 /** A path and what answers there. Methods that are not named get 405. */
@@ -27,7 +30,9 @@ export interface Route {
 
 export function statusApp(parts: StatusParts): Hono {
   const app = new Hono();
-  app.use(securityHeaders, ownHostOnly(parts.listen));
+  const { access } = parts;
+  app.use(securityHeaders, ownHostOnly(parts.listen, access?.names));
+  if (access) app.use(signIn(access.token, parts));
   const document = openapiDocument(parts.version);
   const routes: Route[] = [
     ...fleetRoutes(parts),
@@ -38,7 +43,7 @@ export function statusApp(parts: StatusParts): Hono {
     { path: '/openapi.json', get: (c) => c.json(document) },
     ...parts.page.routes,
   ];
-  for (const route of routes) mount(app, route);
+  for (const route of routes) mount(app, route, access ? 'https' : 'http');
   app.notFound(() => {
     return errorResponse(notFound('there is no such path', '/openapi.json lists every path'));
   });
@@ -47,9 +52,9 @@ export function statusApp(parts: StatusParts): Hono {
 }
 
 /** HEAD needs no mention: Hono answers it with what GET would, without the body. */
-function mount(app: Hono, { path, get, post }: Route): void {
+function mount(app: Hono, { path, get, post }: Route, scheme: 'http' | 'https'): void {
   if (get) app.get(path, get);
-  if (post) app.post(path, sameOriginJson, post);
+  if (post) app.post(path, sameOriginJson(scheme), post);
   app.all(path, refuseMethod(post ? (get ? 'GET, HEAD, POST' : 'POST') : 'GET, HEAD'));
 }
 

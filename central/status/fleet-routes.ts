@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { Route, StatusParts } from './app.ts';
 import { ApiError, notFound } from './errors.ts';
 import { edgeJson, flowJson, streamJson, time } from './json.ts';
-import { aliasOf, query } from './parameters.ts';
+import { aliasOf, query, wholeNumber } from './parameters.ts';
 import type { FleetAdmin } from './status.ts';
 
 const actions = ['adopt', 'disable', 'enable', 'remove'] as const satisfies (keyof FleetAdmin)[];
@@ -26,6 +26,7 @@ export function fleetRoutes(parts: StatusParts): Route[] {
         return c.json({ ...edgeJson(edge), streams: edge.streams.map(streamJson) });
       },
     },
+    enrolRoute(parts),
     ...actions.map((action) => actionRoute(parts, action)),
     {
       path: '/api/v1/flows',
@@ -49,10 +50,36 @@ function actionRoute(parts: StatusParts, action: (typeof actions)[number]): Rout
     path: `/api/v1/edges/:alias/${action}`,
     post: async (c) => {
       query(c.req.url, []);
-      const { alias } = known(parts, c);
+      const asked = aliasOf(c.req.param('alias') ?? '');
+      // Enrolled, and never came: what it has is a certificate, which this binds too.
+      const isEnrolled = parts.enrolment?.enrolled().includes(asked) ?? false;
+      const alias = isEnrolled ? asked : known(parts, c).alias;
       await perform(parts.fleet, action, alias);
       parts.log.info({ alias, action }, 'site changed by hand');
       return c.json({ alias, action, done: true });
+    },
+  };
+}
+
+/** The token is in the answer and nowhere else. */
+function enrolRoute({ enrolment, linkUrl }: StatusParts): Route {
+  return {
+    path: '/api/v1/edges/:alias/enrol',
+    post: async (c) => {
+      const alias = aliasOf(c.req.param('alias') ?? '');
+      const ttl = query(c.req.url, ['ttl']).get('ttl');
+      const seconds = wholeNumber('ttl', ttl ?? '86400', 60, 90 * 86_400);
+      if (!enrolment) {
+        throw new ApiError(
+          409,
+          'no-authority',
+          'sites need no token here: the link is plain HTTP on loopback, or its certificates are ' +
+            'those of an outside authority',
+          'set link.tls = "own" and restart central',
+        );
+      }
+      const { token, expiresAt } = await enrolment.issueToken(alias, seconds * 1000);
+      return c.json({ alias, token, expiresAt: time(expiresAt), linkUrl });
     },
   };
 }

@@ -40,7 +40,7 @@ export const securityHeaders: MiddlewareHandler = async (c, next) => {
 };
 
 /** Refuses what was not meant for us, before any route looks at it. */
-export function ownHostOnly(listen: string): MiddlewareHandler {
+export function ownHostOnly(listen: string, names: readonly string[] = []): MiddlewareHandler {
   const configured = splitHostPort(listen)?.host.toLowerCase();
   return async (c, next) => {
     if (c.req.url.length > urlLength) {
@@ -53,7 +53,7 @@ export function ownHostOnly(listen: string): MiddlewareHandler {
     }
     const host = c.req.header('host') ?? new URL(c.req.url).host;
     const name = splitHostPort(host)?.host.toLowerCase();
-    if (name === undefined || (!isLoopback(name) && name !== configured)) {
+    if (name === undefined || (!isLoopback(name) && name !== configured && !names.includes(name))) {
       throw new ApiError(
         421,
         'wrong-host',
@@ -66,29 +66,34 @@ export function ownHostOnly(listen: string): MiddlewareHandler {
 }
 
 /** In front of every change. The body is `{}` or nothing; the type is what matters. */
-export const sameOriginJson: MiddlewareHandler = async (c, next) => {
-  const origin = c.req.header('origin');
-  const host = c.req.header('host') ?? new URL(c.req.url).host;
-  if ((origin !== undefined && origin !== `http://${host}`) || fromElsewhere(c.req.header())) {
-    throw new ApiError(
-      403,
-      'cross-origin',
-      `a page of ${JSON.stringify((origin ?? 'another site').slice(0, 120))} may not change sites`,
-      'use the dashboard itself, or "tributary-central edges"',
-    );
-  }
-  const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json') {
-    throw new ApiError(
-      415,
-      'json-only',
-      `Content-Type ${JSON.stringify((type ?? '').slice(0, 120))} is not application/json`,
-      "for example: curl -X POST -H 'content-type: application/json' -d '{}' …",
-    );
-  }
-  requireEmptyObject(await readSmall(c.req.raw));
-  await next();
-};
+export const sameOriginJson =
+  (scheme: 'http' | 'https'): MiddlewareHandler =>
+  async (c, next) => {
+    const origin = c.req.header('origin');
+    const host = c.req.header('host') ?? new URL(c.req.url).host;
+    if (
+      (origin !== undefined && origin !== `${scheme}://${host}`) ||
+      fromElsewhere(c.req.header())
+    ) {
+      throw new ApiError(
+        403,
+        'cross-origin',
+        `a page of ${JSON.stringify((origin ?? 'another site').slice(0, 120))} may not change sites`,
+        'use the dashboard itself, or "tributary-central edges"',
+      );
+    }
+    const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
+    if (type !== 'application/json') {
+      throw new ApiError(
+        415,
+        'json-only',
+        `Content-Type ${JSON.stringify((type ?? '').slice(0, 120))} is not application/json`,
+        "for example: curl -X POST -H 'content-type: application/json' -d '{}' …",
+      );
+    }
+    requireEmptyObject(await readSmall(c.req.raw));
+    await next();
+  };
 
 const fromElsewhere = (headers: Record<string, string>) =>
   headers['sec-fetch-site'] === 'cross-site' || headers['sec-fetch-site'] === 'same-site';

@@ -1,14 +1,16 @@
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Clock } from '#shared/std/clock.ts';
-import { listenHttp } from '#shared/std/http-server.ts';
+import { type HttpServer, listenHttp, type SecureContext } from '#shared/std/http-server.ts';
 import { isLoopback, parseListen } from '#shared/std/listen-address.ts';
 import type { Logger } from '#shared/std/log.ts';
+import type { Enrolment } from '../enrol/enrol.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '../fleet/views.ts';
 import type { Landing } from '../landing/landing.ts';
 import { statusApp } from './app.ts';
 import { FleetEvents } from './events.ts';
 import { loadPage } from './page.ts';
+import { type RemoteAccess, readToken } from './sign-in.ts';
 
 /**
  * The status API (DESIGN §9), the metrics and the dashboard, on one loopback listener. Reads the
@@ -45,13 +47,19 @@ export interface StatusOptions {
   version: string;
   /** Where edges connect to, shown to people; null while there is no link. */
   linkUrl: string | null;
+  /** Issues join tokens; undefined: the link has no authority of its own. */
+  enrolment?: Pick<Enrolment, 'issueToken' | 'enrolled'> | undefined;
   /** Clients of /api/v1/events at once. Default 32. */
   maxEventClients?: number;
+  /** A second listener, for other machines: TLS, and only with the token. */
+  remote?: (RemoteAccess & { context: SecureContext }) | undefined;
 }
 
 export interface Status {
   /** `http://127.0.0.1:8080`, without a slash at the end. */
   url: string;
+  /** null: no listener for other machines. */
+  remote: HttpServer | null;
   app: Hono;
   /** Ends the event streams, finishes requests in flight. Idempotent. */
   close(): Promise<void>;
@@ -60,15 +68,15 @@ export interface Status {
 const closeDeadlineMs = 2_000;
 
 /** The app without a socket, for tests and for `openStatus`. */
-export function createStatus(options: StatusOptions): { app: Hono; close: () => void } {
+export function createStatus({ remote, ...options }: StatusOptions) {
   const events = new FleetEvents(options);
-  const app = statusApp({
-    ...options,
-    events,
-    page: loadPage(),
-    startedAt: options.clock.now(),
-  });
-  return { app, close: () => events.close() };
+  const parts = { ...options, events, page: loadPage(), startedAt: options.clock.now() };
+  const access = remote && { token: readToken(remote.tokenFile), names: remote.names };
+  return {
+    app: statusApp(parts),
+    remoteApp: remote && statusApp({ ...parts, listen: remote.listen, access }),
+    close: () => events.close(),
+  };
 }
 
 /** Listens; rejects with a ListenError or RangeError that names `status.listen`. */
@@ -77,22 +85,38 @@ export async function openStatus(options: StatusOptions): Promise<Status> {
   if (!isLoopback(host)) {
     throw new RangeError(
       `status.listen = "${options.listen}" can be reached from other machines, and the status ` +
-        'API has no sign-in yet; use "127.0.0.1:8080" and ssh -L, or a proxy with a sign-in',
+        'API has no sign-in there; use "127.0.0.1:8080" and ssh -L, or status.remote',
     );
   }
-  const { app, close } = createStatus(options);
+  const { app, remoteApp, close } = createStatus(options);
   const server = await listenHttp({
     listen: options.listen,
     setting: 'status.listen',
     listener: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
     requestTimeoutMs: 30_000,
   });
+  const remote = await openRemote(remoteApp, options.remote).catch(async (error: unknown) => {
+    await server.close(0);
+    throw error;
+  });
   return {
     url: server.url,
+    remote,
     app,
     async close() {
       close();
-      await server.close(closeDeadlineMs);
+      await Promise.all([server.close(closeDeadlineMs), remote?.close(closeDeadlineMs)]);
     },
   };
+}
+
+async function openRemote(app: Hono | undefined, remote: StatusOptions['remote']) {
+  if (!app || !remote) return null;
+  return listenHttp({
+    listen: remote.listen,
+    setting: 'status.remote',
+    tls: { context: remote.context, askPeer: false },
+    listener: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    requestTimeoutMs: 30_000,
+  });
 }

@@ -1,5 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
+import { PeerAgent } from './peer-agent.ts';
+import type { TlsIdentity } from './tls-connect.ts';
 import {
   type Transport,
   TransportError,
@@ -12,10 +14,19 @@ const responseBytesMax = 8 * 1024 * 1024;
 
 /** The real network: HTTP/1.1 over kept-alive connections. */
 export class HttpTransport implements Transport {
-  readonly #agents = {
-    'http:': new http.Agent({ keepAlive: true, maxSockets: 4 }),
-    'https:': new https.Agent({ keepAlive: true, maxSockets: 4, minVersion: 'TLSv1.3' }),
-  };
+  readonly #plain = new http.Agent({ keepAlive: true, maxSockets: 4 });
+  #secure: PeerAgent;
+
+  constructor(identity: TlsIdentity = {}) {
+    this.#secure = new PeerAgent(identity);
+  }
+
+  /** Requests from now on show this; those under way end as they are. */
+  become(identity: TlsIdentity): void {
+    const before = this.#secure;
+    this.#secure = new PeerAgent(identity);
+    before.retire();
+  }
 
   post(request: TransportRequest): Promise<TransportResponse> {
     const url = new URL(request.path, request.url);
@@ -36,7 +47,7 @@ export class HttpTransport implements Transport {
         url,
         {
           method: 'POST',
-          agent: secure ? this.#agents['https:'] : this.#agents['http:'],
+          agent: secure ? this.#secure : this.#plain,
           headers: { ...request.headers, 'content-length': String(request.body.length) },
           signal,
         },
@@ -58,8 +69,8 @@ export class HttpTransport implements Transport {
   }
 
   close(): void {
-    this.#agents['http:'].destroy();
-    this.#agents['https:'].destroy();
+    this.#plain.destroy();
+    this.#secure.destroy();
   }
 }
 

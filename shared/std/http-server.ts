@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { systemClock } from './clock.ts';
 import { parseListen, urlHost } from './listen-address.ts';
 
@@ -22,7 +24,12 @@ export interface HttpServer {
    * Idempotent.
    */
   close(deadlineMs: number): Promise<void>;
+  /** With TLS: connections from now on get this certificate. */
+  secure(context: SecureContext): void;
 }
+
+/** Key, certificate chain and whom to believe, PEM. */
+export type SecureContext = Pick<SecureContextOptions, 'key' | 'cert' | 'ca'>;
 
 export interface HttpServerOptions {
   /** `host:port` or `[::1]:port`; port 0 picks a free one. */
@@ -38,7 +45,15 @@ export interface HttpServerOptions {
   headersTimeoutMs?: number;
   /** Connections at once; those beyond are closed at once. Default 1024. */
   maxConnections?: number;
+  /**
+   * TLS 1.3 only. `askPeer`: clients are asked for a certificate; one that is missing or unknown is
+   * told by the socket's `authorized`, not refused here.
+   */
+  tls?: { context: SecureContext; askPeer: boolean };
 }
+
+const handshakeTimeoutMs = 10_000;
+const tlsFloor = { minVersion: 'TLSv1.3' } as const;
 
 /** `listen` cannot be listened on; the message names the setting, the value and what to do. */
 export class ListenError extends Error {
@@ -56,12 +71,14 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   const target = parseListen(options.listen, options.setting);
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
   const headersTimeout = Math.min(options.headersTimeoutMs ?? 10_000, requestTimeout);
-  const server = createServer({
+  const { tls } = options;
+  const pace = {
     requestTimeout,
     headersTimeout,
     // Node looks for late requests at this pace, so it bounds how late a timeout may come.
     connectionsCheckingInterval: Math.max(50, Math.min(5_000, headersTimeout / 2)),
-  });
+  };
+  const server = tls ? https.createServer({ ...pace, ...secureOptions(tls) }) : createServer(pace);
   server.maxConnections = options.maxConnections ?? 1024;
   let closing: Promise<void> | undefined;
   const open = new Set<ServerResponse>();
@@ -79,13 +96,27 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   return {
     address,
     port,
-    url: `http://${urlHost(address)}:${port}`,
+    url: `http${tls ? 's' : ''}://${urlHost(address)}:${port}`,
+    secure(context) {
+      if (server instanceof https.Server) server.setSecureContext({ ...context, ...tlsFloor });
+    },
     close(deadlineMs) {
       closing ??= closeServer(server, open, deadlineMs);
       return closing;
     },
   };
 }
+
+const secureOptions = ({
+  context,
+  askPeer,
+}: NonNullable<HttpServerOptions['tls']>): TlsOptions => ({
+  ...context,
+  ...tlsFloor,
+  requestCert: askPeer,
+  rejectUnauthorized: false,
+  handshakeTimeout: handshakeTimeoutMs,
+});
 
 function bind(
   server: Server,

@@ -185,12 +185,12 @@ test('check tells what it read, or everything that is wrong', async () => {
   const good = await run('check', '--config', settings('[[flow]]\ninto = "a"\nfrom = "*.a"'));
   expect(good).toMatchObject({ code: 0, errors: '' });
   expect(good.output).toMatch(/^ok: .*central\.toml\ncentral "central" .* merges 1 topic\n$/);
-  const bad = settings('alais = "x"\nlink.listen = "0.0.0.0:1"');
+  const bad = settings('alais = "x"\nlink = { listen = "0.0.0.0:1", tls = "off" }');
   const { code, errors, output } = await run('check', '--config', bad);
   expect(code).toBe(2);
   expect(output).toBe('');
   expect(errors).toMatch(/:1: alais = .*did you mean "alias"/);
-  expect(errors).toMatch(/:2: link\.listen .*\n2 problems in the settings\.\n$/s);
+  expect(errors).toMatch(/:2: link\.tls .*\n2 problems in the settings\.\n$/s);
   const json = await run('check', '--json', '--config', bad);
   expect(json.code).toBe(2);
   expect(JSON.parse(json.output).problems[0]).toMatchObject({ line: 1, key: 'alais' });
@@ -207,7 +207,7 @@ test('check explains the settings', async () => {
 });
 
 test('what this release lacks says so', async () => {
-  for (const name of ['audit', 'enrol', 'translate', 'import-mm2']) {
+  for (const name of ['audit', 'translate', 'import-mm2']) {
     const { code, errors } = await run(name);
     expect(code).toBe(1);
     expect(errors).toMatch(/is not in this release: .*\.\n$/);

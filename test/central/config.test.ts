@@ -33,9 +33,14 @@ function problems(...input: Parameters<typeof load>): string[] {
 test('an empty file is a whole central', () => {
   expect(load('')).toEqual({
     alias: 'central',
-    link: { listen: '127.0.0.1:8443' },
+    link: { listen: '127.0.0.1:8443', name: null, tls: { mode: 'off' } },
+    enrol: {
+      authorityPath: '/var/lib/tributary-central/authority.pem',
+      lifeMs: 30 * 86_400_000,
+      graceMs: 180 * 86_400_000,
+    },
     intake: { heartbeatIntervalMs: 5_000 },
-    status: { listen: '127.0.0.1:8080' },
+    status: { listen: '127.0.0.1:8080', remote: null },
     landing: {
       type: 'embedded',
       path: '/var/lib/tributary-central/central.db',
@@ -84,7 +89,7 @@ offline_after = "2s"`,
   expect(config).toMatchObject({
     alias: 'hq',
     intake: { heartbeatIntervalMs: 1_000 },
-    status: { listen: '[::1]:0' },
+    status: { listen: '[::1]:0', remote: null },
     landing: { path: '/tmp/x.db', retentionMs: Number.POSITIVE_INFINITY, maxBytes: 2 ** 30 },
     flows: [
       { into: 'sensor-data', from: ['*.sensor-data', 'store-*.temps'] },
@@ -95,9 +100,13 @@ offline_after = "2s"`,
   });
 });
 
-test('nothing listens beyond loopback before there are certificates', () => {
-  expect(problems('link.listen = "0.0.0.0:8443"\nstatus.listen = "central.example:80"')).toEqual([
-    expect.stringMatching(/^central\.toml:1: link\.listen = "0\.0\.0\.0:8443": .*certificates/),
+test('nothing listens beyond loopback without proof of who is there', () => {
+  expect(
+    problems(
+      'link = { listen = "0.0.0.0:8443", tls = "off" }\nstatus.listen = "central.example:80"',
+    ),
+  ).toEqual([
+    expect.stringMatching(/^central\.toml:1: link\.tls = "off": .*any site; use "auto"/),
     expect.stringMatching(/^central\.toml:2: status\.listen = .*no sign-in/),
   ]);
 });
@@ -198,7 +207,12 @@ test('every default stands and every setting is documented', () => {
   expect(docs.every(({ doc }) => /^[A-Z].*\.$/.test(doc))).toBe(true);
   const printed = printDefaults(centralSettings({}));
   const config = load(printed.replaceAll(/^# ((\w+ = )|\[)/gm, '$1'));
-  expect(config).toMatchObject({ ...load(''), flows: [{ into: 'sensor-data' }] });
+  expect(config).toMatchObject({
+    ...load(''),
+    link: { tls: { mode: 'files' } },
+    status: {},
+    flows: [{ into: 'sensor-data' }],
+  });
 });
 
 test('the flows that pass are flows to the merge', () => {

@@ -5,6 +5,7 @@ import { describeCommits } from './landing-commits.ts';
 import { describeCheckpoints, describeLosses } from './landing-positions.ts';
 import { describeReading, describeRetention } from './landing-reading.ts';
 import { describeRefusals } from './landing-refusals.ts';
+import { describeRegistry } from './landing-registry.ts';
 import { describeSessions } from './landing-sessions.ts';
 
 /** The promises of the landing port (central/landing/landing.ts). Every adapter passes them. */
@@ -21,6 +22,7 @@ export function describeLanding(kind: LandingKind): void {
     describeSessions(bench);
     describeReading(bench);
     describeRetention(bench);
+    describeRegistry(bench);
     describeGroups(bench);
     if (kind.seams) testSeams(bench);
   });

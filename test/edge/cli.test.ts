@@ -175,10 +175,17 @@ test('run does not start with settings that are wrong', async () => {
   expect(errors).toContain('alias = "a.b": must not contain "."');
 });
 
-test('join is named, and said not to be there', async () => {
-  const { code, errors } = await run('join');
-  expect(code).toBe(1);
-  expect(errors).toContain('join is not in this release');
+test('join refuses what is no token, and a central without TLS, before it asks anybody', async () => {
+  expect(await run('join')).toMatchObject({ code: 2 });
+  const bad = await run('join', 'x.y.z');
+  expect(bad).toMatchObject({ code: 2, errors: expect.stringContaining('copy it whole') });
+  const token = `${'0'.repeat(16)}.${'A'.repeat(43)}.${'A'.repeat(43)}`;
+  const none = join(folder, 'none.toml');
+  const nowhere = await run('join', token, '--config', none);
+  expect(nowhere).toMatchObject({ code: 2, errors: expect.stringContaining('--url') });
+  const plain = await run('join', token, '--config', none, '--url', 'http://127.0.0.1:1');
+  expect(plain).toMatchObject({ code: 2, errors: expect.stringContaining('https://') });
+  expect(plain.errors).not.toContain('AAAA');
 });
 
 async function doctor(toml: string) {

@@ -37,7 +37,13 @@ test('an alias is a whole edge: it keeps what it is sent', () => {
   const config = load('alias = "factory-a"');
   expect(config).toEqual({
     alias: 'factory-a',
-    central: { urls: [], maxBytesPerSecond: null, requestTimeoutMs: 30_000 },
+    central: {
+      credentialPath: '/var/lib/tributary-edge/credential.json',
+      tlsFiles: null,
+      urls: [],
+      maxBytesPerSecond: null,
+      requestTimeoutMs: 30_000,
+    },
     buffer: {
       path: '/var/lib/tributary-edge/buffer.db',
       alias: 'factory-a',

@@ -13,12 +13,15 @@ export class Certificates {
     this.#openssl(['req', '-x509', ...newKey, '-keyout', key, '-out', this.caFile, ...name('ca')]);
   }
 
-  /** A certificate for 127.0.0.1, fit for a server and for a client called `who`. */
-  issue(who: string): { certFile: string; keyFile: string } {
+  /** A certificate for 127.0.0.1, fit for a server and for a client called `who`; `more` names. */
+  issue(who: string, more = ''): { certFile: string; keyFile: string } {
     const [certFile, keyFile, request, extensions] = ['crt', 'key', 'csr', 'ext'].map((kind) =>
       join(this.folder, `${who}.${kind}`),
     ) as [string, string, string, string];
-    writeFileSync(extensions, 'subjectAltName = IP:127.0.0.1, DNS:localhost\n');
+    writeFileSync(
+      extensions,
+      `subjectAltName = IP:127.0.0.1, DNS:localhost${more && `, ${more}`}\n`,
+    );
     this.#openssl(['req', ...newKey, '-keyout', keyFile, '-out', request, ...name(who)]);
     const ca = ['-CA', this.caFile, '-CAkey', join(this.folder, 'ca.key'), '-CAcreateserial'];
     const out = ['-days', '1', '-extfile', extensions, '-out', certFile];

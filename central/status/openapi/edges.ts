@@ -94,6 +94,16 @@ const stream = object(
   'One (topic, partition) log of one epoch.',
 );
 
+const joinToken = object(
+  {
+    alias,
+    token: text('One time, for `tributary-edge join`; shown here only.'),
+    expiresAt: time('Good until then.'),
+    linkUrl: orNull(text('Where the site reaches central.')),
+  },
+  'Makes a gateway the site.',
+);
+
 export const edgeSchemas: { [name: string]: Schema } = {
   Edge: object(edgeProperties, 'One site.'),
   EdgeWithStreams: object(
@@ -101,6 +111,7 @@ export const edgeSchemas: { [name: string]: Schema } = {
     'One site with every stream.',
   ),
   Stream: stream,
+  JoinToken: joinToken,
   Action: object({
     alias,
     action: oneOf(['adopt', 'disable', 'enable', 'remove'], 'What was asked for.'),
@@ -147,6 +158,21 @@ export const edgePaths: { [path: string]: Schema } = {
         '200': json('The site.', ref('EdgeWithStreams')),
         ...failures.badParameter,
         ...failures.notFound,
+      },
+    },
+  },
+  '/api/v1/edges/{alias}/enrol': {
+    post: {
+      ...action('enrol', 'Issue a join token; it replaces one that was not used yet').post,
+      parameters: [aliasInPath, parameter('query', 'ttl', whole('Seconds; default 86400.'))],
+      responses: {
+        '200': json('The token.', ref('JoinToken')),
+        ...failures.badParameter,
+        '403': json('A page of another site asked.', ref('Error')),
+        '409': json('The link has no authority of its own.', ref('Error')),
+        '413': json('The body is too large.', ref('Error')),
+        '415': json('Content-Type is not application/json.', ref('Error')),
+        ...failures.landing,
       },
     },
   },

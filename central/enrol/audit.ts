@@ -1,0 +1,46 @@
+import type { Logger } from '#shared/std/log.ts';
+import type { EnrolError } from './enrol.ts';
+
+/** Who did what to whom; never a secret. */
+export interface AuditFacts {
+  alias?: string;
+  tokenId?: string;
+  /** Serial number of the certificate, hexadecimal. */
+  serial?: string;
+  address?: string;
+  notAfter?: string;
+}
+
+/** Refusals of the same kind for the same site in the log at most this often. */
+const quietMs = 60_000;
+const rememberedMax = 1000;
+
+/** Lines of the log that tell who was let in: `audit: true` and an `event` of their own. */
+export class Audit {
+  readonly #log: Logger;
+  readonly #now: () => number;
+  /** When a kind of refusal was last told; a site knocks again and again. */
+  readonly #told = new Map<string, number>();
+
+  constructor(log: Logger, now: () => number) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  done(event: string, facts: AuditFacts): void {
+    this.#log.info({ audit: true, event, ...facts }, `audit: ${event}`);
+  }
+
+  /** Tells the refusal and gives it back, to be thrown. */
+  refused(error: EnrolError, facts: AuditFacts): EnrolError {
+    const key = `${error.code} ${facts.alias ?? facts.tokenId ?? facts.address ?? ''}`;
+    const now = this.#now();
+    const last = this.#told.get(key);
+    if (last !== undefined && now >= last && now - last < quietMs) return error;
+    if (this.#told.size >= rememberedMax) this.#told.clear();
+    this.#told.set(key, now);
+    const what = { audit: true, event: 'refused', code: error.code, ...facts };
+    this.#log.warn(what, `audit: refused: ${error.message}`);
+    return error;
+  }
+}

@@ -1,0 +1,109 @@
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { isIP } from 'node:net';
+import tls from 'node:tls';
+import { checkEnrolAnswer, enrolPath, formatToken, type JoinToken } from '#shared/wire/enrol.ts';
+import { type Credential, pinOf, saveCredential, writePrivate } from './credential.ts';
+import { newKey, requestFor } from './credential-request.ts';
+import { HttpTransport } from './http-transport.ts';
+
+export interface JoinOptions {
+  token: JoinToken;
+  /** Base address of central, https. */
+  url: string;
+  /** Where the credential goes. */
+  path: string;
+  /** What the settings call this gateway already; null: nothing yet. */
+  alias: string | null;
+}
+
+/** It could not be done; the message says why and what to do. */
+export class JoinError extends Error {
+  override name = 'JoinError';
+}
+
+const timeoutMs = 30_000;
+
+/**
+ * Makes this gateway its site. The key is made first and kept beside the credential until that is
+ * written: when the answer is lost on the way, the same command finishes what it began.
+ */
+export async function join({ token, url, path, alias }: JoinOptions): Promise<Credential> {
+  const ca = await authorityOf(url, token.pin);
+  const keyPath = `${path}.key`;
+  if (!existsSync(keyPath)) writePrivate(keyPath, await newKey());
+  const key = readFileSync(keyPath, 'utf8');
+  const transport = new HttpTransport({ ca });
+  try {
+    const request = { token: formatToken(token), csr: await requestFor(key), alias };
+    const response = await transport.post({
+      url,
+      path: enrolPath.enrol,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify(request)),
+      timeoutMs,
+    });
+    const text = Buffer.from(response.body).toString('utf8');
+    if (response.status !== 200) throw new JoinError(refusalIn(text, response.status));
+    const answer = checkEnrolAnswer(JSON.parse(text));
+    const credential = { alias: answer.alias, key, certificate: answer.certificate, ca };
+    const made = new X509Certificate(answer.certificate);
+    if (!made.verify(new X509Certificate(ca).publicKey)) {
+      throw new JoinError('central answered with a certificate that its authority did not sign');
+    }
+    saveCredential(path, credential);
+    rmSync(keyPath);
+    return credential;
+  } finally {
+    transport.close();
+  }
+}
+
+/**
+ * First contact: nothing is sent before central has shown the authority that the token pins; the
+ * next connection trusts that one alone. PEM.
+ */
+export function authorityOf(url: string, pin: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => {
+      socket.destroy();
+      reject(new JoinError(`${url}: ${why}`));
+    };
+    const socket = tls.connect({
+      ...{ host, port: Number(port || 443), servername: isIP(host) === 0 ? host : '' },
+      minVersion: 'TLSv1.3',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+    });
+    const late = () => fail(`no answer within ${timeoutMs / 1000} s`);
+    AbortSignal.timeout(timeoutMs).addEventListener('abort', late, { once: true });
+    socket.once('error', (error) => fail(`cannot be reached (${error.message}); check --url`));
+    socket.once('secureConnect', () => {
+      const found = chainOf(socket).find((certificate) => pinOf(certificate) === pin);
+      if (!found) return fail('this is not the central that issued the token; check --url');
+      socket.destroy();
+      resolve(found.toString());
+    });
+  });
+}
+
+function chainOf(socket: tls.TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let at: X509Certificate | undefined = socket.getPeerX509Certificate();
+  while (at && chain.length < 10) {
+    chain.push(at);
+    at = at.issuerCertificate;
+  }
+  return chain;
+}
+
+function refusalIn(text: string, status: number): string {
+  try {
+    const { error } = JSON.parse(text) as { error: { message: string; hint?: string } };
+    return error.hint ? `${error.message}; ${error.hint}` : error.message;
+  } catch {
+    return `central answered ${status}, and not as a central does; check --url`;
+  }
+}
