@@ -7,8 +7,9 @@ import type { Retired, Stream, StreamTable } from './streams.ts';
 export function helloStreams(streams: StreamTable, epoch: string): HelloStream[] {
   return [...streams]
     .filter((stream) => stream.epoch === epoch || stream.cursor < stream.head)
-    .map(({ epoch: own, topic, partition, head, cursor, confirmed }) => ({
+    .map(({ epoch: own, topic, partition, head, cursor, confirmed, ends }) => ({
       ...{ epoch: own, topic, partition, head, cursor, confirmed },
+      ...(ends.some((end) => end > confirmed) ? { ends } : {}),
     }));
 }
 

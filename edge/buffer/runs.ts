@@ -7,6 +7,7 @@ import { Identity } from './identity.ts';
 import type { Meta } from './meta.ts';
 import type { Retired } from './streams.ts';
 import type { Transactions } from './transactions.ts';
+import { noteRuns } from './unconfirmed-runs.ts';
 
 export interface RunsParts extends ForkParts {
   meta: Meta;
@@ -99,10 +100,13 @@ export class Runs {
       if (stream.confirmed !== confirmed) streams.touch(stream).confirmed = confirmed;
       stream.sentTo = -1;
     }
+    const { session } = this.#identity.current;
+    const last = wasConfirmed || session === '' ? null : session;
+    const unconfirmed = noteRuns(this.#parts.meta, streams, last);
     const identity = this.#identity.begin(epoch);
     this.#retire(identity.epoch);
     this.mark();
-    return identity;
+    return { ...identity, unconfirmed };
   }
 
   /** Streams of older epochs with nothing left go; their counters stay. */

@@ -16,6 +16,8 @@ export interface Stream extends StreamId {
   cursor: number;
   /** Highest sequence inherited from confirmed sessions when this run began; fixed for the run. */
   confirmed: number;
+  /** One for each run of the identity's `unconfirmed`; see HelloStream. */
+  ends: number[];
   accepted: number;
   acked: number;
   lost: number;
@@ -52,7 +54,7 @@ const columns = [
   ...['losses_pending', 'oldest', 'newest'],
 ];
 
-type Row = Omit<Stream, 'version' | 'sentTo' | 'unmerged'>;
+type Row = Omit<Stream, 'ends' | 'version' | 'sentTo' | 'unmerged'>;
 
 /**
  * All streams, in memory: loaded at start (their number is bounded, the backlog's size is not),
@@ -80,7 +82,7 @@ export class StreamTable {
       )
       .all() as Row[];
     for (const row of rows) {
-      this.#add({ ...row, version: ++this.#version, sentTo: -1, unmerged: 0 });
+      this.#add({ ...row, ends: [], version: ++this.#version, sentTo: -1, unmerged: 0 });
     }
     this.#nextId = Math.max(0, ...rows.map(({ id, log }) => Math.max(id, log))) + 1;
     this.#insert = database.prepare(
@@ -136,7 +138,7 @@ export class StreamTable {
       base: base ?? (last ? last.base + last.head + 1 : 0),
       ...{ head: -1, cursor: -1, confirmed: -1, accepted: 0, acked: 0, lost: 0 },
       ...{ backlogRecords: 0, backlogBytes: 0, storedBytes: 0, lossesPending: 0 },
-      ...{ oldest: null, newest: 0, version: 0, sentTo: -1, unmerged: 0 },
+      ...{ oldest: null, newest: 0, ends: [], version: 0, sentTo: -1, unmerged: 0 },
     };
     this.#created.add(stream);
     this.#add(stream);
