@@ -146,7 +146,7 @@ test('a broker that falls silent is left after its keep-alive, one that answers 
     }
     return packet.cmd === 'pingreq' && !silent ? { cmd: 'pingresp' } : undefined;
   });
-  const { source } = await start({ url, keepaliveSeconds: 1 }, fastClock(10));
+  const { source } = await start({ url, keepaliveSeconds: 1 }, fastClock(4));
   await eventually(() => expect(seen('pingreq').length).toBe(3));
   expect(seen('connect')).toHaveLength(1);
   silent = true;
@@ -205,6 +205,20 @@ test('a broker that comes and goes cannot fill the memory while the buffer is st
   expect(buffer.offered).toBe(offered);
   buffer.release();
   await eventually(() => expect(seen('connect').length).toBeGreaterThan(1));
+});
+
+test('what comes together goes to the buffer together, and is acknowledged together', async () => {
+  const message = (id: number) => Buffer.from([0x32, 5, 0, 1, 97, id >> 8, id & 255]);
+  const { url, seen } = await scripted(4, (packet) => {
+    if (packet.cmd === 'connect') return accepts(4);
+    if (packet.cmd !== 'subscribe') return undefined;
+    const suback = generate({ cmd: 'suback', messageId: packet.messageId, granted: [2] });
+    return Buffer.concat([suback, ...Array.from({ length: 1000 }, (_, id) => message(id + 1))]);
+  });
+  const { buffer } = await start({ url });
+  await eventually(() => expect(seen('puback')).toHaveLength(1000));
+  expect(buffer.records).toHaveLength(1000);
+  expect(buffer.deliveries.filter(({ records }) => records.length > 0).length).toBeLessThan(10);
 });
 
 test('stop says goodbye, and takes nothing that comes after it', async () => {

@@ -258,10 +258,10 @@ test('the same client id again closes the older connection', async () => {
 
 describe('what a client owes', () => {
   test('a CONNECT in time, and a sign of life within one and a half times its keep-alive', async () => {
-    const source = await start({}, fastClock(20));
+    const source = await start({}, fastClock(10));
     const [mute, silent, alive, unbound] = [raw(source), raw(source), raw(source), raw(source)];
-    silent.connect({ clientId: 'silent', keepalive: 2 });
-    alive.connect({ clientId: 'alive', keepalive: 2 });
+    silent.connect({ clientId: 'silent', keepalive: 4 });
+    alive.connect({ clientId: 'alive', keepalive: 4 });
     unbound.connect({ clientId: 'unbound', keepalive: 0 });
     const pings = setInterval(() => alive.send({ cmd: 'pingreq' }), 20);
     ends.push(() => clearInterval(pings));
@@ -373,7 +373,8 @@ describe('a will', () => {
     await dead(slow, { will: later, clean: false, properties: lasting });
     await slow.stop();
     expect(buffer.values()).toEqual(['gone']);
-    const fast = await start({}, fastClock(1000));
+    const soon = (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 1000, signal);
+    const fast = await start({}, { ...systemClock, sleep: soon });
     await dead(fast, { will: later, clean: false, properties: lasting });
     await buffer.until(() => buffer.records.length === 2);
   });
