@@ -3,8 +3,9 @@ import type { Meta } from './meta.ts';
 import type { Stream } from './streams.ts';
 
 /**
- * The runs since the last confirmed session (Hello.unconfirmed): central may know one of them although
- * this disk does not know that, since the answer was lost, or since the disk was put back to before.
+ * The runs since the last confirmed session (Hello.unconfirmed): central may know one of them
+ * although this disk does not know that, since the answer was lost, or since the disk was put back
+ * to before.
  */
 interface UnconfirmedRun {
   session: string;
