@@ -99,7 +99,7 @@ function programHelp(program: ProgramName, lock: Lock, { version, work }: BuildS
 
 function controlOf(program: ProgramName, lock: Lock, version: string): Control {
   const name = `tributary-${program}`;
-  const node = runtimeVersion(lock).replace(/-.*/, '');
+  const node = runtimeVersion(lock).replace(/\+.*/, '');
   const [major] = node.split('.');
   const runtime = `tributary-runtime (>= ${node}), tributary-runtime (<< ${Number(major) + 1})`;
   const libraries = 'libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)';

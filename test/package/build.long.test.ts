@@ -46,7 +46,15 @@ describe.skipIf(isMissing !== undefined)('npm run package', () => {
   }, 180_000);
 
   test('makes packages that lintian finds neither errors nor warnings in', async () => {
-    const debs = globSync(`${first}/*.deb`);
+    const [runtime] = globSync(`${made[1]}/*.deb`);
+    // Its contents in a form that this lintian reads and that does not take minutes to pack.
+    await command('dpkg-deb', ['-R', runtime!, join(first, 'runtime')]);
+    const repacked = join(first, 'repacked', basename(runtime!));
+    mkdirSync(join(first, 'repacked'));
+    await command('dpkg-deb', [
+      ...['--root-owner-group', '-Zxz', '-z0', '--build', join(first, 'runtime'), repacked],
+    ]);
+    const debs = [...globSync(`${first}/*.deb`), repacked];
     const { code, out } = await attempt('lintian', [
       ...['--allow-root', '--fail-on', 'error,warning', ...debs],
     ]);
