@@ -30,8 +30,9 @@ export interface Agent {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** Part of the stopping time that the drain may take; the rest is for closing in order. */
-const drainShare = 0.6;
+/** Parts of the stopping time: for the sources, and for the drain; the rest is for closing in order. */
+const sourcesShare = 0.2;
+const drainShare = 0.5;
 
 /**
  * The agent: buffer first, since everything rests on it; then the uplink, which may find central
@@ -74,7 +75,9 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
     }
     return { ...describe(status, sources), stop: (deadlineMs) => stop(deadlineMs) };
     async function stop(deadlineMs: number): Promise<void> {
-      await Promise.all(sources.map((source) => source.stop()));
+      // A full buffer may hold deliveries for ever: closing it rejects them, unacknowledged.
+      const stopping = Promise.all(sources.map((source) => source.stop()));
+      await Promise.race([stopping, clock.sleep(deadlineMs * sourcesShare)]);
       await uplink.stop(deadlineMs * drainShare);
       await heartbeats.stop();
       await undo();
