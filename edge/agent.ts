@@ -30,7 +30,7 @@ export interface Agent {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** Parts of the stopping time: for the sources, and for the drain; the rest is for closing in order. */
+/** Parts of the stopping time, for sources and drain; the rest is for closing in order. */
 const sourcesShare = 0.2;
 const drainShare = 0.5;
 

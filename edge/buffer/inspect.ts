@@ -29,8 +29,8 @@ export interface DamagedRun extends StreamId {
 }
 
 /**
- * A look at a buffer's file, whether an agent owns it or not: opened for reading only, no session is
- * begun, nothing changes. Every read is short, so that the owner's WAL is never held back.
+ * A look at a buffer's file, whether an agent owns it or not: opened for reading only, no session
+ * is begun, nothing changes. Every read is short, so that the owner's WAL is never held back.
  */
 export class Inspection {
   readonly #database: Database;
@@ -77,8 +77,8 @@ export class Inspection {
   }
 
   /**
-   * Everything that waits for central, oldest epoch first, stream by stream, a segment at a time. What
-   * is acknowledged meanwhile is left out; so is what is appended after the first step.
+   * Everything that waits for central, oldest epoch first, stream by stream, a segment at a time.
+   * What is acknowledged meanwhile is left out; so is what is appended after the first step.
    */
   *records(topic?: string): Generator<InspectedRun | DamagedRun> {
     const segments = new SegmentRows(this.#database);
