@@ -7,6 +7,7 @@ import type { BufferOptions } from './buffer.ts';
 import { isDamage } from './buffer-errors.ts';
 import { lockFile, openDatabase } from './file.ts';
 import { budgetOf, checkOptions, memoryBudget } from './options.ts';
+import { assertOwner } from './owner.ts';
 import { noReserve, ReserveFile } from './reserve.ts';
 import { finishSalvage, salvage } from './salvage.ts';
 import { prepareSchema } from './schema.ts';
@@ -90,6 +91,7 @@ function fileParts(
   database: Database,
 ) {
   const { path, maxBytes } = options;
+  assertOwner(database, options);
   const budget = budgetOf(maxBytes);
   const pageBytes = database.pragma('page_size', { simple: true }) as number;
   database.pragma(`wal_autocheckpoint = ${Math.max(1, Math.floor(budget.wal / 4 / pageBytes))}`);

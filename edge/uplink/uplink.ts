@@ -28,6 +28,8 @@ export interface UplinkOptions {
 const pauseMsMax = 30_000;
 /** A person has to act at central; asking more often would not help. */
 const deniedPauseMs = 30_000;
+/** Somebody is at it, and looks whether it helped. */
+const adoptPauseMs = 4_000;
 
 /** An open session: what heartbeats need of it. */
 export interface OpenSession {
@@ -211,7 +213,10 @@ export class Uplink {
     if (code === 'hello' || code === 'denied' || code === 'misdirected') this.#open = undefined;
     if (code === 'hello' && this.#backoff.attempts === 1) pauseMs = 0;
     if (code === 'busy') pauseMs += (error as LinkError).retryAfterMs ?? 0;
-    if (code === 'denied') pauseMs = deniedPauseMs * (0.5 + this.#options.random());
+    if (code === 'denied') {
+      const aboutMs = this.#status.state === 'adopt-needed' ? adoptPauseMs : deniedPauseMs;
+      pauseMs = aboutMs * (0.5 + this.#options.random());
+    }
     if (code === 'unreachable') client.tryNext();
     log.warn({ code, pauseMs: Math.round(pauseMs), error: this.#status.lastError }, 'link');
     if (this.#status.state !== 'adopt-needed') this.#status.state = 'waiting';
