@@ -32,11 +32,10 @@ beforeAll(() => {
   writeFileSync(
     at('edge/main.ts'),
     `const words: string[] = process.argv.slice(2);
+if (words[0] === 'wait') process.on('SIGTERM', () => process.exit(7));
 console.log(JSON.stringify({ words, version: process.versions.node }));
-if (words[0] === 'wait') {
-  process.on('SIGTERM', () => process.exit(7));
-  setInterval(() => {}, 1000);
-} else if (words[0] === 'die') process.kill(process.pid, 'SIGKILL');
+if (words[0] === 'wait') setInterval(() => {}, 1000);
+else if (words[0] === 'die') process.kill(process.pid, 'SIGKILL');
 else process.exitCode = Number(words[0] ?? 0);
 `,
   );
