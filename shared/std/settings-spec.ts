@@ -59,8 +59,7 @@ export interface ChoiceSpec<
   defaultType?: string;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a tree holds values of all types, each known at its
-// leaf
+// biome-ignore lint/suspicious/noExplicitAny: each value's type is known at its leaf only
 export type AnyValueSpec = ValueSpec<any>;
 export type AnySpec = AnyValueSpec | TableSpec | ListSpec | ChoiceSpec;
 export interface Fields {
