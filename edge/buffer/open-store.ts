@@ -4,7 +4,7 @@ import type { Database } from 'better-sqlite3';
 import type { Clock } from '#shared/std/clock.ts';
 import { type Logger, silentLog } from '#shared/std/log.ts';
 import type { BufferOptions } from './buffer.ts';
-import { isDamage } from './buffer-errors.ts';
+import { isDamage, isDiskFull } from './buffer-errors.ts';
 import { lockFile, openDatabase } from './file.ts';
 import { budgetOf, checkOptions, memoryBudget } from './options.ts';
 import { assertOwner } from './owner.ts';
@@ -77,27 +77,55 @@ function storeOver(options: BufferOptions, parts: OpenParts): Store {
     rmSync(damageMarker(path));
   }
   try {
-    return new Store(fileParts(options, given, openDatabase(path)));
+    return openFile(options, given);
   } catch (error) {
     if (!isDamage(error)) throw error;
     salvage(path, given);
-    return new Store(fileParts(options, given, openDatabase(path)));
+    return openFile(options, given);
   }
 }
 
+function openFile(options: BufferOptions, parts: GivenParts): Store {
+  const { path, maxBytes } = options;
+  const reserve = new ReserveFile(path, budgetOf(maxBytes).reserve);
+  try {
+    return storeIn(openDatabase(path), options, parts, reserve);
+  } catch (error) {
+    // After a crash on a full disk there may not even be the room that opening takes.
+    if (!(isDiskFull(error) || isDiskFull((error as Error).cause)) || !reserve.release())
+      throw error;
+    return storeIn(openDatabase(path), options, parts, reserve);
+  }
+}
+
+function storeIn(
+  database: Database,
+  options: BufferOptions,
+  parts: GivenParts,
+  reserve: ReserveFile,
+): Store {
+  try {
+    assertOwner(database, options);
+    return new Store(fileParts(options, parts, database, reserve));
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+type GivenParts = Required<Omit<OpenParts, 'database'>>;
+
 function fileParts(
   options: BufferOptions,
-  parts: Required<Omit<OpenParts, 'database'>>,
+  parts: GivenParts,
   database: Database,
+  reserve: ReserveFile,
 ) {
   const { path, maxBytes } = options;
-  assertOwner(database, options);
   const budget = budgetOf(maxBytes);
   const pageBytes = database.pragma('page_size', { simple: true }) as number;
   database.pragma(`wal_autocheckpoint = ${Math.max(1, Math.floor(budget.wal / 4 / pageBytes))}`);
   database.pragma(`journal_size_limit = ${Math.floor(budget.wal / 4)}`);
-  const reserve = new ReserveFile(path, budget.reserve);
-  reserve.hold();
   const onDamage = () => markDamaged(path);
   return { ...parts, database, options, budget, reserve, onDamage };
 }

@@ -7,13 +7,14 @@ export class Trouble {
   readonly #reserve: Reserve;
   readonly #log: Logger;
   readonly #onDamage: (error: Error) => void;
-  #diskFull = false;
+  #diskFull: boolean;
   #end: Error | undefined;
 
   constructor(reserve: Reserve, log: Logger, onDamage: (error: Error) => void) {
     this.#reserve = reserve;
     this.#log = log;
     this.#onDamage = onDamage;
+    this.#diskFull = !reserve.hold();
   }
 
   /** Why nothing works any more. */
