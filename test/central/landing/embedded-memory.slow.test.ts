@@ -22,6 +22,8 @@ test(`memory stays flat over ${mebibytes} MiB of log, and so does the time to op
   const small = measure(65);
   const large = measure(mebibytes);
   folder.remove();
-  expect(large.fullRss - large.warmRss).toBeLessThan(40 * mebibyte);
+  // Transferred buffers wait for the collector, longer on a busy machine; growth with the log would be
+  // hundreds.
+  expect(large.fullRss - large.warmRss).toBeLessThan(80 * mebibyte);
   expect(large.openMs).toBeLessThan(2 * small.openMs + 200);
 }, 120_000);
