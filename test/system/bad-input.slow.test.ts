@@ -223,11 +223,12 @@ test('memory stays flat whatever the backlog, from HTTP in to drained', async ()
   await central.start();
   const edge = house.edge({ alias: 'site' });
   await edge.start();
-  await fill(edge, 8);
+  // Until it has seen some traffic, what grows is what traffic itself takes.
+  await fill(edge, 56);
   const little = memoryOf(edge);
-  await fill(edge, 88);
+  await fill(edge, 56);
   const filled = memoryOf(edge);
-  expect((await agentOf(edge)).buffer.usedBytes).toBeGreaterThan(90 * mebibyte);
+  expect((await agentOf(edge)).buffer.usedBytes).toBeGreaterThan(80 * mebibyte);
   expect(filled - little).toBeLessThan(40 * mebibyte);
   await edge.stop();
 
@@ -238,11 +239,11 @@ test('memory stays flat whatever the backlog, from HTTP in to drained', async ()
   house.edge({ alias: 'site', central: central.ready.link! });
   await edge.start();
   await drained(central, edge, 'site');
-  expect(memoryOf(edge) - little).toBeLessThan(64 * mebibyte);
+  expect(memoryOf(edge) - little).toBeLessThan(40 * mebibyte);
   expect((await agentOf(edge)).buffer.usedBytes).toBeLessThan(32 * mebibyte);
 }, 120_000);
 
-/** Requests of half a MiB that do not compress. */
+/** Requests of half a MiB, of which compression leaves three quarters. */
 async function fill(edge: Program, mebibytes: number): Promise<void> {
   for (let request = 0; request < 2 * mebibytes; request += 1) {
     const values = [0, 1].map(() => randomBytes(3 * 2 ** 16).toString('base64'));
