@@ -23,6 +23,8 @@ export interface CustodyParts {
   now(): number;
 }
 
+type Acks = readonly (StreamId & { through: number })[];
+
 /** What central's answers do to the backlog. All within a transaction. */
 export class Custody {
   readonly #parts: CustodyParts;
@@ -32,18 +34,33 @@ export class Custody {
   }
 
   /** Whether anything would move. */
-  movesAny(acks: readonly (StreamId & { through: number })[]): boolean {
+  movesAny(acks: Acks): boolean {
     return acks.some((ack) => {
       const stream = this.#parts.streams.get(ack);
-      return stream !== undefined && Math.min(ack.through, stream.head) > stream.cursor;
+      return stream !== undefined && this.#passable(stream, ack.through) > stream.cursor;
     });
   }
 
-  /** Forward only, and never beyond what was appended. */
-  acknowledge(acks: readonly (StreamId & { through: number })[]): void {
+  #passable(stream: Stream, through: number): number {
+    if (through <= stream.cursor) return through;
+    const last = positionOf(stream, Math.min(through, stream.head));
+    return sequenceOf(stream, this.#parts.ledger.passable(stream, nextPosition(stream), last));
+  }
+
+  /** While nothing is under way, central's word settles what may have landed: that, and no more. */
+  settleDoubt(acks: Acks): void {
     for (const ack of acks) {
       const stream = this.#parts.streams.get(ack);
-      if (stream) this.#pass(stream, Math.min(ack.through, stream.head));
+      if (!stream || stream.sentTo >= 0) continue;
+      stream.doubtTo = ack.through > stream.cursor ? positionOf(stream, ack.through) : -1;
+    }
+  }
+
+  /** Forward only, and never beyond what was appended. */
+  acknowledge(acks: Acks): void {
+    for (const ack of acks) {
+      const stream = this.#parts.streams.get(ack);
+      if (stream) this.#pass(stream, this.#passable(stream, ack.through));
     }
     this.#parts.losses.trim();
   }

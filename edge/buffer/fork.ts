@@ -104,7 +104,7 @@ function rename({ segments, losses, ledger }: ForkParts, piece: Piece, target: S
   let records = moved.count;
   for (const loss of losses.within(stream.log, from, to)) {
     const first = sequenceOf(target, loss.pos);
-    losses.update({ ...loss, epoch: target.epoch, first, offered: 0 });
+    losses.update({ ...loss, epoch: target.epoch, first, offered: 0, doubtful: 0 });
     const lost = loss.scope === 'stream' ? loss.records : 0;
     stream.lost -= lost;
     target.lost += lost;

@@ -35,13 +35,14 @@ export class Ledger {
   declare(stream: Stream, loss: NewLoss): void {
     stream.lost += loss.span;
     if (loss.reason === 'evicted' && this.#extend(stream, loss)) return;
-    this.#insert(stream, { ...loss, records: loss.span, scope: 'stream' });
+    const doubtful = isDoubtful(stream, loss);
+    this.#insert(stream, { ...loss, records: loss.span, scope: 'stream', doubtful });
   }
 
   /** A marker for what the source lost before it came to us. */
   declareAtSource(stream: Stream, pos: number, records: number, detail: string, at: number): void {
     const marker = { pos, span: 1, bytes: 0, from: at, to: at, reason: 'source-gap' as const };
-    this.#insert(stream, { ...marker, detail, records, scope: 'source' });
+    this.#insert(stream, { ...marker, detail, records, scope: 'source', doubtful: 0 });
   }
 
   /** The segment goes, a loss takes its place. */
@@ -102,6 +103,17 @@ export class Ledger {
     return passed;
   }
 
+  /**
+   * How far the cursor may go towards `through`: not past a loss in doubt that was offered before
+   * and not since. It is offered again, and then central says what of it had landed as records.
+   */
+  passable(stream: Stream, from: number, through: number): number {
+    const held = this.#losses
+      .within(stream.log, from, through)
+      .find(({ offered, doubtful, pos }) => offered && doubtful && pos > stream.sentTo);
+    return held ? held.pos - 1 : through;
+  }
+
   /** Makes a boundary before `pos` where a loss stands across it. */
   split(stream: Stream, pos: number): void {
     const loss = this.#losses.holding(stream.log, pos);
@@ -140,7 +152,7 @@ export class Ledger {
     if (loss.landed === 0) stream.lossesPending -= 1;
   }
 
-  #insert(stream: Stream, loss: NewLoss & Pick<LossRow, 'records' | 'scope'>): void {
+  #insert(stream: Stream, loss: NewLoss & Pick<LossRow, 'records' | 'scope' | 'doubtful'>): void {
     const { epoch, topic, partition, log } = stream;
     const detail = loss.detail.slice(0, limits.lossDetailLength);
     const first = sequenceOf(stream, loss.pos);
@@ -170,6 +182,7 @@ export class Ledger {
       ...kept,
       ...{ pos: parts[0]!.pos, first: sequenceOf(stream, parts[0]!.pos), span, records: span },
       bytes: sum((part) => part.bytes),
+      doubtful: Math.max(before?.doubtful ?? 0, isDoubtful(stream, loss), after?.doubtful ?? 0),
       from: Math.min(...parts.map((part) => part.from ?? Number.POSITIVE_INFINITY)),
       to: Math.max(...parts.map((part) => part.to ?? 0)),
     });
@@ -183,3 +196,7 @@ export class Ledger {
     return mergeable ? row : undefined;
   }
 }
+
+/** Central's refusal is an answer; of what it was sent without an answer nobody knows. */
+const isDoubtful = (stream: Stream, { pos, reason }: NewLoss): number =>
+  reason !== 'refused' && pos <= Math.max(stream.sentTo, stream.doubtTo) ? 1 : 0;

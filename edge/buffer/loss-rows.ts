@@ -11,6 +11,8 @@ export interface LossRow extends Loss, StreamId {
   declaredAt: number;
   /** 1: was handed out, so central may know it: it must not change any more. */
   offered: number;
+  /** 1: its records may have landed before they were dropped; only central's verdict can tell. */
+  doubtful: number;
   /** Records of it that central had landed as records after all. */
   clipped: number;
   landed: number;
@@ -18,7 +20,8 @@ export interface LossRow extends Loss, StreamId {
 
 const fields =
   'id, log, pos, span, records, scope, bytes, accepted_from AS "from", accepted_to AS "to", reason, ' +
-  'detail, epoch, topic, partition, first, declared_at AS declaredAt, offered, clipped, landed';
+  'detail, epoch, topic, partition, first, declared_at AS declaredAt, offered, ' +
+  'doubtful, clipped, landed';
 
 /** Landed losses that are kept for a person to look at. */
 const landedKept = 10_000;
@@ -40,14 +43,14 @@ export class LossRows {
     const select = `SELECT ${fields} FROM losses`;
     this.#insert = database.prepare(
       `INSERT INTO losses (log, pos, span, records, scope, bytes, accepted_from, accepted_to, reason,
-       detail, epoch, topic, partition, first, declared_at, offered, clipped, landed)
+       detail, epoch, topic, partition, first, declared_at, offered, doubtful, clipped, landed)
        VALUES (:log, :pos, :span, :records, :scope, :bytes, :from, :to, :reason,
-       :detail, :epoch, :topic, :partition, :first, :declaredAt, 0, 0, 0)`,
+       :detail, :epoch, :topic, :partition, :first, :declaredAt, 0, :doubtful, 0, 0)`,
     );
     this.#update = database.prepare(
       `UPDATE losses SET pos = :pos, span = :span, records = :records, bytes = :bytes,
        accepted_from = :from, accepted_to = :to, epoch = :epoch, first = :first,
-       offered = :offered, clipped = :clipped, landed = :landed WHERE id = :id`,
+       offered = :offered, doubtful = :doubtful, clipped = :clipped, landed = :landed WHERE id = :id`,
     );
     this.#at = database.prepare(
       `${select} WHERE landed = 0 AND log = ? AND pos <= ? ORDER BY pos DESC LIMIT 1`,

@@ -20,21 +20,25 @@ const tierOf = (size: number): number => {
   return tier < 0 ? tierBytes.length : tier;
 };
 
-/** Which of the newest segments of a stream (in order) to seal as one; [] when none. */
+/**
+ * Which of the newest segments of a stream (in order) to seal as one; [] when none. A tier that is
+ * full may fill the next one: then all goes there at once.
+ */
 export function planMerge<T extends Size>(tail: readonly T[]): T[][] {
   let start = tail.length;
   let bytes = 0;
+  let plan: T[][] = [];
   for (let tier = 0; tier < tierBytes.length; tier++) {
+    const before = start;
     while (start > 0 && tierOf(tail[start - 1]!.size) <= tier && followsOn(tail, start)) {
       start -= 1;
       bytes += tail[start]!.size;
     }
-    const run = tail.length - start;
-    if (run >= neighboursToMerge || (run > 1 && bytes >= targetBytes)) {
-      return inTarget(tail.slice(start)).filter((group) => group.length > 1);
-    }
+    const rows = before - start + (plan.length > 0 ? 1 : 0);
+    const isFull = rows >= neighboursToMerge || (tail.length - start > 1 && bytes >= targetBytes);
+    if (isFull) plan = inTarget(tail.slice(start)).filter((group) => group.length > 1);
   }
-  return [];
+  return plan;
 }
 
 /** No loss and no cut-out between the segment before `index` and the one there. */

@@ -5,7 +5,7 @@ import type { BufferIdentity } from './buffer.ts';
 import { type ForkParts, fork } from './fork.ts';
 import { Identity } from './identity.ts';
 import type { Meta } from './meta.ts';
-import type { Retired } from './streams.ts';
+import { doubtSent, type Retired } from './streams.ts';
 import type { Transactions } from './transactions.ts';
 import { noteRuns } from './unconfirmed-runs.ts';
 
@@ -98,7 +98,7 @@ export class Runs {
     for (const stream of streams) {
       const confirmed = wasConfirmed ? stream.head : Math.min(stream.confirmed, stream.head);
       if (stream.confirmed !== confirmed) streams.touch(stream).confirmed = confirmed;
-      stream.sentTo = -1;
+      doubtSent(stream);
     }
     const { session } = this.#identity.current;
     const last = wasConfirmed || session === '' ? null : session;

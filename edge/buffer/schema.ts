@@ -68,6 +68,7 @@ const tables = `
     first INTEGER NOT NULL,
     declared_at INTEGER NOT NULL,
     offered INTEGER NOT NULL,
+    doubtful INTEGER NOT NULL,
     clipped INTEGER NOT NULL,
     landed INTEGER NOT NULL
   ) STRICT;

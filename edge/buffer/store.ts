@@ -30,7 +30,7 @@ import { NoRoom, Room } from './room.ts';
 import { Runs } from './runs.ts';
 import { Sealer } from './sealer.ts';
 import { SegmentRows } from './segment-rows.ts';
-import { type Stream, StreamTable } from './streams.ts';
+import { doubtSent, type Stream, StreamTable } from './streams.ts';
 import { type Fault, Transactions } from './transactions.ts';
 import { Trouble } from './trouble.ts';
 
@@ -52,8 +52,8 @@ export interface StoreParts {
 type Acks = readonly (StreamId & { through: number })[];
 
 /**
- * The synchronous core of the buffer: one thread, one database, every operation a transaction. What it
- * keeps in memory are the streams, and nothing that grows with the backlog.
+ * The synchronous core of the buffer: one thread, one database, every operation a transaction. What
+ * it keeps in memory are the streams, and nothing that grows with the backlog.
  */
 export class Store {
   readonly #parts: StoreParts;
@@ -151,13 +151,15 @@ export class Store {
   }
 
   acknowledge(acks: Acks): void {
-    if (!this.#custody.movesAny(acks)) return;
-    this.#trouble.insist(() =>
-      this.#transactions.eventually('acknowledge', () => {
-        this.#custody.acknowledge(acks);
-        this.#runs.markNowAndThen();
-      }),
-    );
+    if (this.#custody.movesAny(acks)) {
+      this.#trouble.insist(() =>
+        this.#transactions.eventually('acknowledge', () => {
+          this.#custody.acknowledge(acks);
+          this.#runs.markNowAndThen();
+        }),
+      );
+    }
+    this.#custody.settleDoubt(acks);
   }
 
   cut(stream: StreamId, expected: number): void {
@@ -180,6 +182,7 @@ export class Store {
 
   confirmSession(centralId: string): void {
     this.#trouble.insist(() => this.#runs.confirm(centralId));
+    for (const stream of this.#streams) doubtSent(stream);
   }
 
   fork(scope: 'unconfirmed' | 'all', keep: Acks): void {

@@ -37,6 +37,8 @@ export interface Stream extends StreamId {
   version: number;
   /** Position up to which the latest read handed out: may be under way to central. */
   sentTo: number;
+  /** Position up to which records may have landed without our knowing: sent, and no answer. */
+  doubtTo: number;
   /** Segments appended since the last look at whether they should be merged. */
   unmerged: number;
 }
@@ -54,7 +56,9 @@ const columns = [
   ...['losses_pending', 'oldest', 'newest'],
 ];
 
-type Row = Omit<Stream, 'ends' | 'version' | 'sentTo' | 'unmerged'>;
+type Row = Omit<Stream, keyof typeof atStart | 'ends' | 'version' | 'doubtTo'>;
+
+const atStart = { sentTo: -1, unmerged: 0 };
 
 /**
  * All streams, in memory: loaded at start (their number is bounded, the backlog's size is not),
@@ -82,7 +86,8 @@ export class StreamTable {
       )
       .all() as Row[];
     for (const row of rows) {
-      this.#add({ ...row, ends: [], version: ++this.#version, sentTo: -1, unmerged: 0 });
+      const doubtTo = row.base + row.head;
+      this.#add({ ...row, ...atStart, ends: [], version: ++this.#version, doubtTo });
     }
     this.#nextId = Math.max(0, ...rows.map(({ id, log }) => Math.max(id, log))) + 1;
     this.#insert = database.prepare(
@@ -138,7 +143,7 @@ export class StreamTable {
       base: base ?? (last ? last.base + last.head + 1 : 0),
       ...{ head: -1, cursor: -1, confirmed: -1, accepted: 0, acked: 0, lost: 0 },
       ...{ backlogRecords: 0, backlogBytes: 0, storedBytes: 0, lossesPending: 0 },
-      ...{ oldest: null, newest: 0, ends: [], version: 0, sentTo: -1, unmerged: 0 },
+      ...{ oldest: null, newest: 0, ends: [], version: 0, ...atStart, doubtTo: -1 },
     };
     this.#created.add(stream);
     this.#add(stream);
@@ -202,6 +207,12 @@ export class StreamTable {
 
 const logKey = ({ topic, partition }: { topic: string; partition: number }): string =>
   `${topic}/${partition}`;
+
+/** What was sent so far and not answered may have landed. */
+export function doubtSent(stream: Stream): void {
+  stream.doubtTo = Math.max(stream.doubtTo, stream.sentTo);
+  stream.sentTo = -1;
+}
 
 export const positionOf = (stream: Stream, sequence: number): number => stream.base + sequence;
 export const sequenceOf = (stream: Stream, position: number): number => position - stream.base;

@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DeliveryPacker, unpackDeliveries } from '#edge/buffer/delivery-pack.ts';
+
+const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+const text = fc.string({ maxLength: 20 });
+const record = fc.record(
+  {
+    key: fc.option(bytes),
+    value: fc.option(bytes),
+    headers: fc.array(fc.tuple(text, fc.option(bytes)), { maxLength: 3 }),
+    timestamp: fc.oneof(fc.integer(), fc.double()),
+    partition: fc.integer(),
+  },
+  { requiredKeys: ['key', 'value', 'headers', 'timestamp'] },
+);
+const delivery = fc.record(
+  {
+    topic: text,
+    records: fc.array(record, { maxLength: 5 }),
+    positions: fc.record({
+      set: fc.array(fc.tuple(text, bytes), { minLength: 1, maxLength: 3 }).map((e) => new Map(e)),
+      delete: fc.array(text, { maxLength: 3 }),
+    }),
+    idempotencyKey: text,
+    whenFull: fc.constantFrom('wait' as const, 'refuse' as const),
+    sourceLoss: fc.record({ records: fc.nat(), detail: text }),
+  },
+  { requiredKeys: ['topic', 'records', 'whenFull'] },
+);
+
+test('what goes to the worker arrives as it was', () => {
+  const packer = new DeliveryPacker();
+  const property = fc.property(fc.array(delivery, { maxLength: 5 }), (deliveries) => {
+    for (const each of deliveries) packer.add(each);
+    const packed = packer.take();
+    expect(packed.count).toBe(deliveries.length);
+    expect(unpackDeliveries(packed)).toEqual(deliveries);
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+test('a packer begins anew after it was taken from', () => {
+  const packer = new DeliveryPacker();
+  const large = { topic: 't', records: [], idempotencyKey: 'k'.repeat(300_000) };
+  packer.add(large);
+  const packed = packer.take();
+  packer.add({ topic: 'u', records: [] });
+  expect(unpackDeliveries(packed)[0]!.idempotencyKey).toHaveLength(300_000);
+  expect(unpackDeliveries(packer.take())).toEqual([{ topic: 'u', records: [], whenFull: 'wait' }]);
+});
