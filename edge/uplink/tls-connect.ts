@@ -13,8 +13,8 @@ const handshakeMs = 20_000;
 
 /**
  * Opens a TLS 1.3 connection and resolves only when the other end has proved to be central. A
- * gateway whose clock is behind finds central's certificate "not yet valid": that alone is forgiven where
- * our own authority signed it, since it cannot have been signed before it existed.
+ * gateway whose clock is behind finds central's certificate "not yet valid": that alone is forgiven
+ * where our own authority signed it, since it cannot have been signed before it existed.
  */
 export function connectTls(
   target: { host: string; port: number },

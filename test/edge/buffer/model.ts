@@ -219,11 +219,12 @@ export class Model {
     const maxBytes = this.#random.between(1, 100_000);
     const batch = await this.#buffer.read({ from: new Map(), maxBytes });
     const frames = decodeFrames(batch.body);
-    const answered = this.#random.chance(0.7);
-    const taken = this.#random.chance(0.8) ? frames.length : this.#random.between(0, frames.length);
+    const isReceived = this.#random.chance(0.85);
+    const answered = isReceived && this.#random.chance(0.75);
     if (this.#random.chance(0.5)) await this.#append();
-    for (const frame of frames.slice(0, taken)) await this.#judgeFrame(frame, answered);
-    if (answered) await this.#acknowledge(frames.slice(0, taken));
+    if (!isReceived) return;
+    for (const frame of frames) await this.#judgeFrame(frame, answered);
+    if (answered) await this.#acknowledge(frames);
   };
 
   async #judgeFrame(frame: Frame, answered: boolean): Promise<void> {

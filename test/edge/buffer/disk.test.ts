@@ -1,0 +1,217 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
+import { afterEach, expect, test } from 'vitest';
+import type { BufferOptions } from '#edge/buffer/buffer.ts';
+import { openMemoryDatabase } from '#edge/buffer/file.ts';
+import { memoryBudget } from '#edge/buffer/options.ts';
+import { Store } from '#edge/buffer/store.ts';
+import { systemClock } from '#shared/std/clock.ts';
+import { silentLog } from '#shared/std/log.ts';
+import {
+  type BufferHarness,
+  delivery,
+  expectBalance,
+  losses,
+  readAll,
+  stream,
+  values,
+} from '../../contract/buffer.ts';
+import { fileHarness, openInline, optionsFor } from './buffer-harness.ts';
+
+let harness: BufferHarness | undefined;
+afterEach(async () => {
+  await harness?.dispose();
+  harness = undefined;
+});
+
+/** A buffer with `count` records of about 3 KB in as many segments, closed. */
+async function filled(count: number, changes: Partial<BufferOptions> = {}): Promise<BufferHarness> {
+  harness = await fileHarness(openInline, { compression: 'none', ...changes });
+  for (let i = 0; i < count; i++) {
+    await harness.buffer.append(delivery(i % 2 === 0 ? 'even' : 'odd', `${i} `.repeat(1_000)));
+  }
+  await harness.buffer.close();
+  return harness;
+}
+
+/** Runs SQL on the closed file. */
+function tamper(path: string, sql: string): void {
+  const database = new SqliteDatabase(path);
+  database.exec(sql);
+  database.close();
+}
+
+async function overwrite(path: string, from: number, bytes: number): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.write(Buffer.alloc(bytes, 0xa5), 0, bytes, from);
+  await file.close();
+}
+
+const asideOf = (path: string): string[] =>
+  readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.corrupt-`));
+
+test('a file of a later version is left alone', async () => {
+  const { options } = await filled(1);
+  tamper(options.path, 'PRAGMA user_version = 99');
+  await expect(openInline(options)).rejects.toMatchObject({
+    code: 'newer-file',
+    message: expect.stringContaining('format 99'),
+  });
+  tamper(options.path, 'PRAGMA user_version = 1');
+  await harness!.reopen();
+});
+
+test('one owner at a time, and the next one when it is gone', async () => {
+  const { options } = await filled(1);
+  await harness!.reopen();
+  await expect(openInline(options)).rejects.toMatchObject({ code: 'locked' });
+  await harness!.buffer.close();
+  const next = await openInline(options);
+  await next.close();
+  await harness!.reopen();
+});
+
+test('a path that is none says so', async () => {
+  await expect(openInline(optionsFor('/proc/no/buffer.db'))).rejects.toMatchObject({
+    code: 'unusable',
+    message: expect.stringContaining('/proc/no/buffer.db'),
+  });
+});
+
+test('a segment whose bytes changed is a loss in its place, and the rest goes on', async () => {
+  const { options } = await filled(6);
+  tamper(
+    options.path,
+    `UPDATE segments SET batch = CAST(substr(batch, 1, 900) || x'00' || substr(batch, 902) AS BLOB)
+     WHERE id = 3`,
+  );
+  await harness!.reopen();
+  const { buffer } = harness!;
+  const frames = await readAll(buffer);
+  expect(values(frames)).toHaveLength(5);
+  expect(losses(frames).map(({ loss }) => loss)).toMatchObject([
+    { first: 1, span: 1, reason: 'corrupt', detail: expect.stringContaining('CRC') },
+  ]);
+  await expectBalance(buffer, 0);
+});
+
+test('a damaged file is salvaged at the next start, and what is missing is declared', async () => {
+  const { options } = await filled(400, { maxBytes: 64 * 1024 * 1024 });
+  const { epoch } = harness!.buffer.identity;
+  // Pages of segments, well behind the small tables.
+  await overwrite(options.path, 100 * 4096, 3 * 4096);
+  await overwrite(options.path, 250 * 4096, 4096);
+  await harness!.reopen();
+  await expect(readAll(harness!.buffer)).rejects.toThrow('damaged');
+  await expect(harness!.buffer.probe()).rejects.toThrow('restart');
+  await expect(harness!.buffer.append(delivery('t', 'x'))).rejects.toMatchObject({ code: 'io' });
+  await harness!.reopen();
+  const { buffer } = harness!;
+  expect(asideOf(options.path)).toHaveLength(1);
+  expect(buffer.identity.epoch).not.toBe(epoch);
+  const { totals } = await buffer.report(0, 10);
+  expect(totals.acceptedRecords).toBe(400);
+  expect(totals.backlogRecords).toBeGreaterThan(250);
+  expect(totals.lostRecords).toBe(400 - totals.backlogRecords);
+  const frames = await readAll(buffer);
+  expect(frames.every((frame) => frame.epoch === epoch)).toBe(true);
+  expect(new Set(losses(frames).map(({ loss }) => loss.reason))).toEqual(new Set(['corrupt']));
+  expect(values(frames)).toHaveLength(totals.backlogRecords);
+  await buffer.append(delivery('even', 'new'));
+  expect((await buffer.helloStreams()).map((each) => each.epoch)).toContain(buffer.identity.epoch);
+  await buffer.acknowledge(
+    (await buffer.helloStreams()).map((each) => ({ ...each, through: each.head })),
+  );
+  await expectBalance(buffer, totals.backlogRecords + 1);
+});
+
+test('of what is no database at all nothing is left but the file itself', async () => {
+  const { options } = await filled(3);
+  await overwrite(options.path, 0, 4096);
+  await harness!.reopen();
+  expect(asideOf(options.path)).toHaveLength(1);
+  expect(await harness!.buffer.helloStreams()).toEqual([]);
+  await harness!.buffer.append(delivery('t', 'a'));
+  expect(values(await readAll(harness!.buffer))).toEqual(['a']);
+});
+
+test('a salvage that was interrupted between two names is finished', async () => {
+  const { options } = await filled(3);
+  const { renameSync } = await import('node:fs');
+  renameSync(options.path, `${options.path}-salvaged`);
+  await harness!.reopen();
+  expect(existsSync(`${options.path}-salvaged`)).toBe(false);
+  expect(values(await readAll(harness!.buffer))).toHaveLength(3);
+});
+
+test('a full disk refuses before it forgets, and acknowledging still works', () => {
+  const database = openMemoryDatabase();
+  const pages = () => database.pragma('page_count', { simple: true }) as number;
+  let isHeld = true;
+  const options = optionsFor(':memory:', { compression: 'none', whenFull: 'drop-oldest' });
+  const store = new Store({
+    ...{ database, options, budget: memoryBudget(options.maxBytes), clock: systemClock },
+    ...{ log: silentLog, newId: () => 'e'.repeat(32), fault: () => {}, onDamage: () => {} },
+    reserve: {
+      hold: () => isHeld,
+      release: () => {
+        database.pragma(`max_page_count = ${pages() + 50}`);
+        const was = isHeld;
+        isHeld = false;
+        return was;
+      },
+    },
+  });
+  const append = (i: number, whenFull: 'wait' | 'refuse' = 'refuse') =>
+    store.append([{ ...delivery('t', `${i} `.repeat(2_000)), whenFull }])[0];
+  for (let i = 0; i < 20; i++) expect(append(i)).toMatchObject({ accepted: 1 });
+  database.pragma(`max_page_count = ${pages()}`);
+  let accepted = 20;
+  let outcome = append(accepted);
+  while (outcome !== 'wait' && outcome && 'accepted' in outcome) {
+    accepted += 1;
+    outcome = append(accepted);
+  }
+  expect(outcome).toMatchObject({ code: 'disk-full', canRetry: true });
+  expect(append(accepted, 'wait')).toBe('wait');
+  const { totals } = store.report(0, 1);
+  expect(totals).toMatchObject({ acceptedRecords: accepted, lostRecords: 0 });
+  const id = { epoch: store.identity.epoch, topic: 't', partition: 0 };
+  // Cutting a segment needs room: the reserve is given back for it.
+  store.acknowledge([{ ...id, through: accepted - 2 }]);
+  expect(store.report(0, 1).totals.backlogRecords).toBe(1);
+  if (!isHeld) expect(append(accepted)).toMatchObject({ code: 'disk-full' });
+  isHeld = true;
+  expect(append(accepted)).toMatchObject({ accepted: 1 });
+});
+
+test('streams, losses and records can be looked at beside the owner', async () => {
+  const { Inspection } = await import('#edge/buffer/inspect.ts');
+  const { options } = await filled(40);
+  await harness!.reopen();
+  const { buffer } = harness!;
+  await buffer.acknowledge([{ ...stream(buffer, 'even'), through: 4 }]);
+  const inspection = new Inspection(options, systemClock);
+  const report = inspection.report();
+  const { totals, streams } = await buffer.report(0, 10);
+  expect(report.totals).toMatchObject({ ...totals, oldestAgeMs: expect.any(Number) });
+  expect(report.streams.map(({ topic, head, cursor }) => [topic, head, cursor])).toEqual(
+    streams.map(({ topic, head, cursor }) => [topic, head, cursor]),
+  );
+  expect(inspection.losses(5)).toEqual([]);
+  const runs = [...inspection.records('even')];
+  const records = runs.flatMap((run) => ('records' in run ? run.records : []));
+  expect(records).toHaveLength(15);
+  expect(runs[0]!.first).toBe(5);
+  expect(records[0]!.headers).toEqual([]);
+  await buffer.append(delivery('even', 'meanwhile'));
+  inspection.close();
+  await buffer.close();
+  const alone = new Inspection(options, systemClock);
+  expect([...alone.records()].length).toBeGreaterThan(2);
+  alone.close();
+  expect(() => new Inspection(optionsFor('/tmp/none.db'), systemClock)).toThrow('no buffer');
+  await harness!.reopen();
+});
