@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
 import { expect, onTestFinished, test } from 'vitest';
@@ -157,7 +158,25 @@ subscribe = [{ filter = "sensors/+", topic = "sensor-data", key = "{1}" }]`,
   expect(loss!.detail).toContain('the limit is 921600');
 }, 30_000);
 
-const tmpfsMissing = process.getuid?.() === 0 ? undefined : 'a disk to fill needs root';
+const mountDisk = (folder: string) =>
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', folder], { stdio: 'pipe' });
+const unmountDisk = (folder: string) => void execFileSync('umount', ['-l', folder]);
+
+/** Why there is no small disk to fill; undefined when there is one. */
+function tmpfsProblem(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'tributary-disk-'));
+  try {
+    mountDisk(folder);
+    unmountDisk(folder);
+    return undefined;
+  } catch (error) {
+    return `a full disk needs the right to mount a tmpfs (root): ${(error as Error).message}`;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const tmpfsMissing = tmpfsProblem();
 if (tmpfsMissing && process.env.TRIBUTARY_REQUIRE === 'all') throw new Error(tmpfsMissing);
 if (tmpfsMissing) console.log(`Skipped: ${tmpfsMissing}`);
 
