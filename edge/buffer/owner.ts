@@ -4,8 +4,8 @@ import { BufferOpenError } from './buffer-errors.ts';
 import { Meta } from './meta.ts';
 
 /**
- * A buffer has one alias for life: its sealed segments carry the name, and central refuses those that
- * come under another. Throws a BufferOpenError `settings` where that is not so.
+ * A buffer has one alias for life: its sealed segments carry the name, and central refuses those
+ * that come under another. Throws a BufferOpenError `settings` where that is not so.
  */
 export function assertOwner(database: Database, { alias, path }: BufferOptions): void {
   const meta = new Meta(database);
