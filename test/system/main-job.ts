@@ -108,18 +108,26 @@ async function underLoad(
   { seconds }: MainJob,
   random: Random,
 ): Promise<Chaos> {
-  const over = AbortSignal.timeout(seconds * 1000);
+  const failed = new AbortController();
+  const over = AbortSignal.any([AbortSignal.timeout(seconds * 1000), failed.signal]);
   const chaos = new Chaos(random, over);
   onTestFailed(() => console.log(chaos.history.join('\n')));
-  await Promise.all([
+  const faults = [
     chaos.killer(central),
     ...sites.flatMap(({ alias, edge, broker, link }) => [
       chaos.killer(edge),
       chaos.restarter(broker),
       chaos.cutter(link, alias),
     ]),
-    ...sites.flatMap(({ publishers }) => publishers.map((publisher) => publisher.run(over))),
-  ]);
+  ];
+  const load = sites.flatMap(({ publishers }) => publishers.map((one) => one.run(over)));
+  try {
+    await Promise.all([...faults, ...load]);
+  } finally {
+    // Nothing is started any more once the test has ended.
+    failed.abort();
+    await Promise.allSettled(faults);
+  }
   return chaos;
 }
 
