@@ -26,6 +26,7 @@ export interface UplinkOptions {
 
 /** Longest pause between attempts, ms; a heartbeat that gets through ends any pause at once. */
 const pauseMsMax = 30_000;
+const helloPauseMsMax = 10_000;
 /** A person has to act at central; asking more often would not help. */
 const deniedPauseMs = 30_000;
 /** Somebody is at it, and looks whether it helped. */
@@ -217,7 +218,11 @@ export class Uplink {
       const aboutMs = this.#status.state === 'adopt-needed' ? adoptPauseMs : deniedPauseMs;
       pauseMs = aboutMs * (0.5 + this.#options.random());
     }
-    if (code === 'unreachable') client.tryNext();
+    if (code === 'unreachable') {
+      client.tryNext();
+      // Without a session there are no heartbeats, whose success would end the pause.
+      if (!this.#open) pauseMs = Math.min(pauseMs, helloPauseMsMax);
+    }
     log.warn({ code, pauseMs: Math.round(pauseMs), error: this.#status.lastError }, 'link');
     if (this.#status.state !== 'adopt-needed') this.#status.state = 'waiting';
     this.#status.nextAttemptAt = clock.now() + pauseMs;

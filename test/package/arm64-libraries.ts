@@ -1,6 +1,7 @@
 import { existsSync, globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { command } from './command.ts';
+import { debianMirror } from './debian-mirror.ts';
 import { cache } from './root-file-system.ts';
 
 const wanted = ['libc6', 'libgcc-s1', 'libstdc++6'];
@@ -15,7 +16,8 @@ export async function arm64Libraries(): Promise<string> {
   for (const path of ['state/lists/partial', 'cache/archives/partial', 'etc']) {
     mkdirSync(at(path), { recursive: true });
   }
-  const source = `deb [arch=arm64 signed-by=${keyring}] http://deb.debian.org/debian bookworm main\n`;
+  const mirror = await debianMirror();
+  const source = `deb [arch=arm64 signed-by=${keyring}] ${mirror} bookworm main\n`;
   writeFileSync(at('etc/sources.list'), source);
   writeFileSync(at('status'), '');
   const options = [

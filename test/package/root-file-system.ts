@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { command } from './command.ts';
+import { debianMirror } from './debian-mirror.ts';
 
 export type Release = 'bookworm' | 'trixie';
 
@@ -18,7 +19,7 @@ export async function rootFileSystem(release: Release): Promise<string> {
   mkdirSync(join(cache, 'rootfs'), { recursive: true });
   await command('debootstrap', [
     ...['--variant=minbase', `--include=${included}`],
-    ...[release, making, 'http://deb.debian.org/debian'],
+    ...[release, making, await debianMirror()],
   ]);
   renameSync(making, folder);
   return folder;
