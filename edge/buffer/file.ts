@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { BufferOpenError, isDamage, sqliteCode } from './buffer-errors.ts';
@@ -42,11 +42,15 @@ export function lockFile(path: string): Lock {
   }
 }
 
-/** A new folder survives a power cut only when its parent was synced. */
+/**
+ * A new folder survives a power cut only when its parent was synced. (Not by `recursive`: on a file
+ * system that takes no folders, such as /proc, Node 24 then tries for ever.)
+ */
 function makeFolder(folder: string): void {
-  const created = mkdirSync(folder, { recursive: true });
-  if (created === undefined) return;
-  const parent = openSync(dirname(created), 'r');
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
+  const parent = openSync(dirname(folder), 'r');
   fsyncSync(parent);
   closeSync(parent);
 }

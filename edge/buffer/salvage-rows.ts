@@ -54,22 +54,18 @@ function* readableRows(old: Database, table: string, key: string): Generator<Row
     yield* untilDamage(old, table);
     return;
   }
-  const next = prepared(
-    old,
-    `SELECT * FROM ${table} NOT INDEXED WHERE id >= ? ORDER BY id LIMIT 1`,
-  );
-  let id = 0;
-  while (id < idMax) {
-    const found = attempt(() => next?.get(id) as Row | undefined);
-    if (found === 'damaged') {
-      const after = nextReadable(id, (from) => attempt(() => next?.get(from) as Row | undefined));
-      if (after === undefined) return;
-      id = after;
-      continue;
-    }
-    if (found === undefined) return;
-    yield found;
-    id = (found.id as number) + 1;
+  const idAfter = `SELECT id FROM ${table} NOT INDEXED WHERE id >= ? ORDER BY id LIMIT 1`;
+  const nextId = prepared(old, idAfter)?.pluck();
+  const whole = prepared(old, `SELECT * FROM ${table} NOT INDEXED WHERE id = ?`);
+  const idFrom = (from: number) => attempt(() => nextId?.get(from) as number | undefined);
+  for (let from = 0; ; ) {
+    const found = idFrom(from);
+    const id = found === 'damaged' ? behindDamage(from, idFrom) : found;
+    if (id === undefined) return;
+    // The id may stand in a sound page while the rest of the row does not.
+    const row = attempt(() => whole?.get(id) as Row | undefined);
+    if (row !== 'damaged' && row !== undefined) yield row;
+    from = id + 1;
   }
 }
 
@@ -98,23 +94,25 @@ function attempt<T>(read: () => T): T | 'damaged' {
   }
 }
 
-/** The lowest id behind `id` from which a row can be read: leaps ahead, then halves back. */
-function nextReadable(id: number, read: (from: number) => unknown): number | undefined {
-  let bad = id;
-  let good: number | undefined;
-  for (let leap = 1; id + leap < idMax; leap *= 2) {
-    const found = read(id + leap);
-    if (found === undefined) return undefined;
-    if (found !== 'damaged') {
-      good = id + leap;
+/** The first id that can be reached behind damaged pages: leaps ahead, then halves back. */
+function behindDamage(
+  from: number,
+  idFrom: (from: number) => number | undefined | 'damaged',
+): number | undefined {
+  let bad = from;
+  let good = idMax;
+  for (let leap = 1; from + leap < idMax; leap *= 2) {
+    if (idFrom(from + leap) !== 'damaged') {
+      good = from + leap;
       break;
     }
-    bad = id + leap;
+    bad = from + leap;
   }
-  while (good !== undefined && good - bad > 1) {
+  while (good - bad > 1) {
     const middle = Math.floor((bad + good) / 2);
-    if (read(middle) === 'damaged') bad = middle;
+    if (idFrom(middle) === 'damaged') bad = middle;
     else good = middle;
   }
-  return good;
+  const id = idFrom(good);
+  return id === 'damaged' ? undefined : id;
 }

@@ -49,7 +49,7 @@ export class Trouble {
       return operation();
     } catch (error) {
       this.notice(error as Error);
-      throw error;
+      throw this.#end ?? error;
     }
   }
 

@@ -113,7 +113,8 @@ test('a damaged file is salvaged at the next start, and what is missing is decla
   expect(buffer.identity.epoch).not.toBe(epoch);
   const { totals } = await buffer.report(0, 10);
   expect(totals.acceptedRecords).toBe(400);
-  expect(totals.backlogRecords).toBeGreaterThan(250);
+  expect(totals.backlogRecords).toBeGreaterThan(100);
+  expect(totals.backlogRecords).toBeLessThan(400);
   expect(totals.lostRecords).toBe(400 - totals.backlogRecords);
   const frames = await readAll(buffer);
   expect(frames.every((frame) => frame.epoch === epoch)).toBe(true);
@@ -197,9 +198,9 @@ test('streams, losses and records can be looked at beside the owner', async () =
   const report = inspection.report();
   const { totals, streams } = await buffer.report(0, 10);
   expect(report.totals).toMatchObject({ ...totals, oldestAgeMs: expect.any(Number) });
-  expect(report.streams.map(({ topic, head, cursor }) => [topic, head, cursor])).toEqual(
-    streams.map(({ topic, head, cursor }) => [topic, head, cursor]),
-  );
+  const told = (all: typeof streams) =>
+    all.map(({ topic, head, cursor }) => `${topic} ${head} ${cursor}`).sort();
+  expect(told(report.streams)).toEqual(told(streams));
   expect(inspection.losses(5)).toEqual([]);
   const runs = [...inspection.records('even')];
   const records = runs.flatMap((run) => ('records' in run ? run.records : []));
