@@ -22,6 +22,7 @@ interface Waiting {
 export class ThreadHost implements StoreHost {
   readonly centralId: string;
   readonly #worker: Worker;
+  readonly #exited: Promise<void>;
   readonly #waiting = new Map<number, Waiting>();
   #next = 1;
   #closed: string | undefined;
@@ -29,6 +30,7 @@ export class ThreadHost implements StoreHost {
   private constructor(worker: Worker, centralId: string) {
     this.centralId = centralId;
     this.#worker = worker;
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
     worker.on('message', (answer: WorkerAnswer) => this.#answered(answer));
     worker.on('error', (error) => this.#ended(`the landing's thread failed: ${error.message}`));
     worker.on('exit', () => this.#ended('the landing is closed'));
@@ -64,7 +66,8 @@ export class ThreadHost implements StoreHost {
     const closed = this.#ask<void>('call', { id: 0, close: true });
     this.#closed = 'the landing is closed';
     await closed;
-    await this.#worker.terminate();
+    // It ends by itself: ended from outside, SQLite's own clean-up may meet a thread half gone.
+    await this.#exited;
   }
 
   #ask<T>(what: Waiting['what'], request: WorkerRequest, transfer: ArrayBuffer[] = []): Promise<T> {
