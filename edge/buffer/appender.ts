@@ -57,6 +57,11 @@ export class Appender {
   }
 }
 
+interface Topic {
+  problem: DeliverError | undefined;
+  streams: Map<number, Stream>;
+}
+
 class Commit {
   readonly #parts: AppenderParts;
   readonly #now: number;
@@ -66,6 +71,8 @@ class Commit {
   #promised = 0;
   readonly #promisedTo = new Map<string, number>();
   readonly #waiting = new Set<string>();
+  /** Looked up once a commit, though there may be thousands of deliveries. */
+  readonly #topics = new Map<string, Topic>();
   #used: number | undefined;
 
   constructor(parts: AppenderParts, now: number, turn: number) {
@@ -78,8 +85,8 @@ class Commit {
     const { topic, idempotencyKey: key, records, sourceLoss, positions } = delivery;
     const { alias, idempotency, room } = this.#parts;
     const isEmpty = records.length === 0 && sourceLoss === undefined;
-    const problem = isEmpty ? undefined : badTopic(topic, alias);
-    if (problem) return problem;
+    const { problem } = this.#topic(topic);
+    if (problem && !isEmpty) return problem;
     const before = key === undefined ? undefined : idempotency.find(topic, key, this.#now);
     if (before) return before;
     const { partitions } = room.policy(topic);
@@ -108,9 +115,24 @@ class Commit {
     );
   }
 
+  #topic(topic: string): Topic {
+    let known = this.#topics.get(topic);
+    if (known === undefined) {
+      known = { problem: badTopic(topic, this.#parts.alias), streams: new Map() };
+      this.#topics.set(topic, known);
+    }
+    return known;
+  }
+
   #stream(topic: string, partition: number): Stream | undefined {
-    const { epoch, streams } = this.#parts;
-    return streams.get({ epoch: epoch(), topic, partition });
+    const known = this.#topic(topic).streams;
+    let stream = known.get(partition);
+    if (stream === undefined) {
+      const { epoch, streams } = this.#parts;
+      stream = streams.get({ epoch: epoch(), topic, partition });
+      if (stream) known.set(partition, stream);
+    }
+    return stream;
   }
 
   /** Deliveries of a topic wait in order. */

@@ -21,8 +21,8 @@ export interface PackedDeliveries {
 }
 
 const flag = { refuse: 1, key: 2, loss: 4 } as const;
-const numbersLeast = 1024;
-const bytesLeast = 64 * 1024;
+const numbersLeast = 64;
+const bytesLeast = 1024;
 
 export class DeliveryPacker {
   #numbers = new Float64Array(numbersLeast);

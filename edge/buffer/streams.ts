@@ -93,7 +93,9 @@ export class StreamTable {
     this.#insert = database.prepare(
       `INSERT INTO streams (${columns}) VALUES (${columns.map((name) => `:${camel(name)}`)})`,
     );
-    const mutable = columns.filter((name) => !['id', 'log', 'epoch', 'topic'].includes(name));
+    const mutable = columns.filter(
+      (name) => !['id', 'log', 'epoch', 'topic', 'partition'].includes(name),
+    );
     this.#update = database.prepare(
       `UPDATE streams SET ${mutable.map((name) => `${name} = :${camel(name)}`)} WHERE id = :id`,
     );

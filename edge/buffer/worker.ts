@@ -42,7 +42,7 @@ export type WorkerAnswer =
 /** What became of deliveries, by the ids they were sent with. */
 export interface Settled {
   /** Four numbers each: id, accepted, declared lost, 1 for a duplicate. */
-  delivered: number[];
+  delivered: Float64Array<ArrayBuffer>;
   failed: { id: number; code: DeliverError['code']; message: string }[];
 }
 
@@ -54,7 +54,8 @@ class BufferWorker {
   readonly #store: Store;
   readonly #closeStore: () => void;
   readonly #queue: AppendQueue;
-  #settled: Settled = { delivered: [], failed: [] };
+  #delivered: number[] = [];
+  #failed: Settled['failed'] = [];
   #appended = false;
   #reclaiming = false;
   #handling = false;
@@ -95,10 +96,10 @@ class BufferWorker {
 
   #settle(id: number, outcome: Delivered | DeliverError): void {
     if (outcome instanceof DeliverError) {
-      this.#settled.failed.push({ id, code: outcome.code, message: outcome.message });
+      this.#failed.push({ id, code: outcome.code, message: outcome.message });
     } else {
       const { accepted, declaredLost, duplicate } = outcome;
-      this.#settled.delivered.push(id, accepted, declaredLost, duplicate ? 1 : 0);
+      this.#delivered.push(id, accepted, declaredLost, duplicate ? 1 : 0);
     }
     // What had waited is told apart from the answers to a pack.
     if (!this.#handling) queueMicrotask(() => this.#tell(false));
@@ -106,10 +107,13 @@ class BufferWorker {
 
   /** `handled`: the pack is done, another may come. */
   #tell(handled: boolean): void {
-    const settled = this.#settled;
-    if (!handled && settled.delivered.length === 0 && settled.failed.length === 0) return;
-    this.#settled = { delivered: [], failed: [] };
-    this.#post({ kind: 'settled', settled, appended: this.#appended, handled });
+    if (!handled && this.#delivered.length === 0 && this.#failed.length === 0) return;
+    const delivered = Float64Array.from(this.#delivered);
+    const settled = { delivered, failed: this.#failed };
+    this.#delivered = [];
+    this.#failed = [];
+    const appended = this.#appended;
+    this.#post({ kind: 'settled', settled, appended, handled }, [delivered.buffer]);
     this.#appended = false;
   }
 

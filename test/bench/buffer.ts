@@ -1,24 +1,22 @@
-import {
-  closeSync,
-  fdatasyncSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { execFile } from 'node:child_process';
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { RecordBuffer } from '#edge/buffer/buffer.ts';
 import { openBuffer } from '#edge/buffer/thread.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
+import { optionsFor } from '../edge/buffer/buffer-harness.ts';
+import { makeBacklog } from '../edge/buffer/large-backlog.ts';
 import { flag, median, mega, table } from './bench-table.ts';
 
 /**
  * Appending JSON telemetry to the buffer beside writing and fdatasync-ing the same bytes to a plain
- * file in groups of as many records as are outstanding here; alternating, medians. Then, with
- * `--gib N`, what a backlog of that size costs in memory and in opening time.
+ * file, alternating, medians. Twice: a sync for each delivery, which is what a source without a group
+ * commit would do; and a sync for as many records as are outstanding here, which no source could know.
+ * Then what a backlog costs in memory and in opening time.
  * `npm run bench -- buffer [--records 400000] [--rounds 3] [--gib 0.5]`
  */
 const recordsFlag = flag('records', 400_000);
@@ -36,14 +34,17 @@ const open = (path: string): Promise<RecordBuffer> =>
     { clock: systemClock, log: silentLog },
   );
 
+/** A machine's readings as JSON: names that repeat, numbers that drift and jitter. */
 function telemetry(size: number, n: number): Buffer {
-  const text = `{"sensor":"oven-${n % 50}","n":${n},"celsius":${(20 + (n % 97) / 7).toFixed(3)}`;
-  const noise = Array.from({ length: Math.ceil(size / 20) }, () =>
-    Math.random().toString(36).slice(2, 12),
-  ).join('');
-  return Buffer.from(
-    `${text},"pad":"${noise.padEnd(size, ' ').slice(0, size - text.length - 9)}"}`,
-  );
+  const reading: { [name: string]: string | number } = {
+    ...{ machine: `press-${n % 50}`, at: 1_750_000_000_000 + n * 37 },
+  };
+  for (let i = 0; ; i++) {
+    const text = JSON.stringify(reading);
+    if (text.length >= size - 18) return Buffer.from(text);
+    const value = 20 + i + 5 * Math.sin(n / 50 + i) + Math.random();
+    reading[`sensor${i}`] = Math.round(value * 1000) / 1000;
+  }
 }
 
 /** Records that both sides take, so that making them is not measured. */
@@ -103,52 +104,51 @@ async function appends(): Promise<void> {
     ] as const) {
       const count = Math.round(recordsFlag / (size === 100 ? 1 : 4));
       const ours: number[] = [];
-      const theirs: number[] = [];
+      const grouped: number[] = [];
+      const single: number[] = [];
+      // A sync takes its time: fewer of them say as much.
+      const singles = Math.min(count, each * 4_000);
       for (let round = 0; round < rounds; round++) {
         ours.push(await append(pool, each, count, outstanding));
-        theirs.push(plain(pool, Math.min(each * outstanding, pool.length), count));
+        grouped.push(plain(pool, Math.min(each * outstanding, pool.length), count));
+        single.push(plain(pool, each, singles));
       }
+      const own = count / median(ours);
+      const perDelivery = singles / median(single);
+      const perGroup = count / median(grouped);
       rows.push({
         records: `${size} B, ${each} a delivery`,
-        'M records/s': mega((count / median(ours)) * 1000, 2),
-        'MB/s': ((count * size) / median(ours) / 1000).toFixed(0),
-        'plain file M records/s': mega((count / median(theirs)) * 1000, 2),
-        ratio: (median(theirs) / median(ours)).toFixed(2),
+        'M records/s': mega(own * 1000, 2),
+        'MB/s': ((own * size) / 1000).toFixed(0),
+        'file, sync a delivery': mega(perDelivery * 1000, 3),
+        'ratio ': (own / perDelivery).toFixed(1),
+        'file, sync a group': mega(perGroup * 1000, 2),
+        ratio: (own / perGroup).toFixed(2),
       });
     }
   }
   table(rows);
 }
 
+/** A process of its own that opens the buffer and works on it for a while. */
+async function measure(path: string): Promise<{ openMs: number; rss: number }> {
+  const child = fileURLToPath(new URL('../edge/buffer/memory-child.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [child, path]);
+  return JSON.parse(stdout);
+}
+
 async function backlog(): Promise<void> {
   const path = join(folder, 'backlog.db');
-  const rss = () => process.memoryUsage.rss() / mebibyte;
-  const opening = async () => {
-    const since = systemClock.monotonic();
-    const buffer = await open(path);
-    return { buffer, took: systemClock.monotonic() - since };
-  };
-  const pool = poolOf(1024);
-  const first = await opening();
-  for (let n = 0; n < 20; n++) {
-    await first.buffer.append({ topic: 'sensor-data', records: pool.slice(0, 1000) });
-  }
-  const empty = rss();
-  let most = empty;
-  while (statSync(path).size < gib * 1024 * mebibyte) {
-    await first.buffer.append({ topic: 'sensor-data', records: pool.slice(0, 2000) });
-    most = Math.max(most, rss());
-  }
-  await first.buffer.close();
-  const again = await opening();
-  await again.buffer.close();
+  const empty = await measure(join(folder, 'empty.db'));
+  await makeBacklog(optionsFor(path, { maxBytes: 2 ** 40 }), gib * 1024 * mebibyte);
+  const full = await measure(path);
   table([
     {
       'backlog GiB': gib,
-      'RSS before MiB': empty.toFixed(0),
-      'RSS at most MiB': most.toFixed(0),
-      'opened empty ms': first.took.toFixed(0),
-      'opened with it ms': again.took.toFixed(0),
+      'RSS empty MiB': (empty.rss / mebibyte).toFixed(0),
+      'RSS with it MiB': (full.rss / mebibyte).toFixed(0),
+      'opened empty ms': empty.openMs.toFixed(0),
+      'opened with it ms': full.openMs.toFixed(0),
     },
   ]);
 }
