@@ -156,7 +156,7 @@ export const edgeSpec = (stateDirectory: string) =>
         doc: 'The file; its folder is created.',
         default: `${stateDirectory}/buffer.db`,
       }),
-      max_bytes: setting(size(2 ** 20), { doc: 'Hard cap on disk.', default: '10GiB' }),
+      max_bytes: setting(size(2 ** 24), { doc: 'Hard cap on disk.', default: '10GiB' }),
       when_full: setting(whenFull, {
         doc: 'At the cap: drop the oldest records (each drop is a declared loss) or stop taking.',
         default: 'drop-oldest',
