@@ -137,6 +137,7 @@ const fences: { readonly [vendor: string]: RegExp } = {
   'reflect-metadata': /^(central\/enrol\/|edge\/uplink\/credential)/,
   pino: /^shared\/std\/log\.ts$/,
   '@node-rs/crc32': /^shared\/std\/crc32c\.ts$/,
+  kafkajs: /^shared\/kafka\//,
   'smol-toml': /^shared\/std\/settings[a-z-]*\.ts$/,
   '@prometheus-io/client': /^shared\/std\/metrics\.ts$/,
 };
