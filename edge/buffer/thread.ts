@@ -25,8 +25,8 @@ export async function openBuffer(
   });
   const opened = await firstAnswer(worker, deps.log);
   if (opened.kind === 'opened') return new ThreadBuffer(worker, opened.identity, deps.log);
-  await worker.terminate();
   if (opened.kind !== 'not-opened') throw new Error(`unexpected answer ${opened.kind}`);
+  // Nothing keeps that thread: it ends by itself.
   const { code, message } = opened;
   throw code === null ? new Error(message) : new BufferOpenError(code, message);
 }
@@ -55,6 +55,7 @@ interface Waiting<T> {
 class ThreadBuffer implements RecordBuffer {
   readonly #worker: Worker;
   readonly #log: Logger;
+  readonly #exited: Promise<void>;
   readonly #calls = new Map<number, Waiting<never>>();
   readonly #deliveries = new Map<number, Waiting<Delivered>>();
   readonly #listeners = new Set<() => void>();
@@ -73,6 +74,7 @@ class ThreadBuffer implements RecordBuffer {
     this.#worker = worker;
     this.#identity = identity;
     this.#log = log;
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
     worker.on('message', (answer: WorkerAnswer) => this.#answered(answer));
     worker.on('error', (error) => this.#end(`the buffer's thread failed: ${error.message}`));
     worker.on('exit', () => this.#end('the buffer is closed'));
@@ -153,9 +155,10 @@ class ThreadBuffer implements RecordBuffer {
     if (this.#ended) return;
     this.#flush(true);
     const id = this.#nextCall++;
-    await this.#ask(id, { kind: 'close', id });
+    const closed = this.#ask(id, { kind: 'close', id });
+    // It ends by itself: ended from outside, SQLite's own clean-up may meet a thread half gone.
+    await closed.finally(() => this.#exited);
     this.#end('the buffer is closed');
-    await this.#worker.terminate();
   }
 
   #call<T>(call: StoreCall, ...args: unknown[]): Promise<T> {

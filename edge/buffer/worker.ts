@@ -74,8 +74,12 @@ class BufferWorker {
 
   handle(request: WorkerRequest): void {
     if (request.kind === 'append') this.#append(request.packed, request.firstId);
-    else if (request.kind === 'close') this.#answer(request.id, () => this.#close());
-    else this.#call(request.id, request.call, request.args);
+    else if (request.kind === 'call') this.#call(request.id, request.call, request.args);
+    else {
+      this.#answer(request.id, () => this.#close());
+      // Nothing else keeps this thread: what was posted goes out, then it ends.
+      this.#port.close();
+    }
   }
 
   #append(packed: PackedDeliveries, firstId: number): void {
