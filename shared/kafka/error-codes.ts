@@ -1,0 +1,136 @@
+import { KafkaError, type KafkaErrorCode } from './kafka.ts';
+
+/**
+ * Kafka's error codes (org.apache.kafka.common.protocol.Errors): name, and what we call it. Those
+ * that Kafka marks as retriable are `unavailable`, but for topics and partitions that are missing.
+ */
+const errors: { readonly [code: number]: readonly [name: string, code: KafkaErrorCode] } = {
+  [-1]: ['UNKNOWN_SERVER_ERROR', 'unavailable'],
+  1: ['OFFSET_OUT_OF_RANGE', 'out-of-range'],
+  2: ['CORRUPT_MESSAGE', 'refused'],
+  3: ['UNKNOWN_TOPIC_OR_PARTITION', 'missing'],
+  4: ['INVALID_FETCH_SIZE', 'invalid'],
+  5: ['LEADER_NOT_AVAILABLE', 'unavailable'],
+  6: ['NOT_LEADER_OR_FOLLOWER', 'unavailable'],
+  7: ['REQUEST_TIMED_OUT', 'unavailable'],
+  8: ['BROKER_NOT_AVAILABLE', 'unavailable'],
+  9: ['REPLICA_NOT_AVAILABLE', 'unavailable'],
+  10: ['MESSAGE_TOO_LARGE', 'refused'],
+  11: ['STALE_CONTROLLER_EPOCH', 'unavailable'],
+  12: ['OFFSET_METADATA_TOO_LARGE', 'refused'],
+  13: ['NETWORK_EXCEPTION', 'unavailable'],
+  14: ['COORDINATOR_LOAD_IN_PROGRESS', 'unavailable'],
+  15: ['COORDINATOR_NOT_AVAILABLE', 'unavailable'],
+  16: ['NOT_COORDINATOR', 'unavailable'],
+  17: ['INVALID_TOPIC_EXCEPTION', 'invalid'],
+  18: ['RECORD_LIST_TOO_LARGE', 'refused'],
+  19: ['NOT_ENOUGH_REPLICAS', 'unavailable'],
+  20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'unavailable'],
+  21: ['INVALID_REQUIRED_ACKS', 'invalid'],
+  22: ['ILLEGAL_GENERATION', 'fatal'],
+  23: ['INCONSISTENT_GROUP_PROTOCOL', 'invalid'],
+  24: ['INVALID_GROUP_ID', 'invalid'],
+  25: ['UNKNOWN_MEMBER_ID', 'fatal'],
+  26: ['INVALID_SESSION_TIMEOUT', 'invalid'],
+  27: ['REBALANCE_IN_PROGRESS', 'unavailable'],
+  28: ['INVALID_COMMIT_OFFSET_SIZE', 'refused'],
+  29: ['TOPIC_AUTHORIZATION_FAILED', 'denied'],
+  30: ['GROUP_AUTHORIZATION_FAILED', 'denied'],
+  31: ['CLUSTER_AUTHORIZATION_FAILED', 'denied'],
+  32: ['INVALID_TIMESTAMP', 'refused'],
+  33: ['UNSUPPORTED_SASL_MECHANISM', 'denied'],
+  34: ['ILLEGAL_SASL_STATE', 'denied'],
+  35: ['UNSUPPORTED_VERSION', 'invalid'],
+  36: ['TOPIC_ALREADY_EXISTS', 'exists'],
+  37: ['INVALID_PARTITIONS', 'invalid'],
+  38: ['INVALID_REPLICATION_FACTOR', 'invalid'],
+  39: ['INVALID_REPLICA_ASSIGNMENT', 'invalid'],
+  40: ['INVALID_CONFIG', 'invalid'],
+  41: ['NOT_CONTROLLER', 'unavailable'],
+  42: ['INVALID_REQUEST', 'invalid'],
+  43: ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 'refused'],
+  44: ['POLICY_VIOLATION', 'refused'],
+  45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'fatal'],
+  46: ['DUPLICATE_SEQUENCE_NUMBER', 'fatal'],
+  47: ['INVALID_PRODUCER_EPOCH', 'fenced'],
+  48: ['INVALID_TXN_STATE', 'fatal'],
+  49: ['INVALID_PRODUCER_ID_MAPPING', 'fatal'],
+  50: ['INVALID_TRANSACTION_TIMEOUT', 'invalid'],
+  51: ['CONCURRENT_TRANSACTIONS', 'unavailable'],
+  52: ['TRANSACTION_COORDINATOR_FENCED', 'unavailable'],
+  53: ['TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'denied'],
+  54: ['SECURITY_DISABLED', 'invalid'],
+  55: ['OPERATION_NOT_ATTEMPTED', 'unavailable'],
+  56: ['KAFKA_STORAGE_ERROR', 'unavailable'],
+  57: ['LOG_DIR_NOT_FOUND', 'invalid'],
+  58: ['SASL_AUTHENTICATION_FAILED', 'denied'],
+  59: ['UNKNOWN_PRODUCER_ID', 'fatal'],
+  60: ['REASSIGNMENT_IN_PROGRESS', 'unavailable'],
+  61: ['DELEGATION_TOKEN_AUTH_DISABLED', 'denied'],
+  62: ['DELEGATION_TOKEN_NOT_FOUND', 'denied'],
+  63: ['DELEGATION_TOKEN_OWNER_MISMATCH', 'denied'],
+  64: ['DELEGATION_TOKEN_REQUEST_NOT_ALLOWED', 'denied'],
+  65: ['DELEGATION_TOKEN_AUTHORIZATION_FAILED', 'denied'],
+  66: ['DELEGATION_TOKEN_EXPIRED', 'denied'],
+  67: ['INVALID_PRINCIPAL_TYPE', 'invalid'],
+  68: ['NON_EMPTY_GROUP', 'refused'],
+  69: ['GROUP_ID_NOT_FOUND', 'missing'],
+  70: ['FETCH_SESSION_ID_NOT_FOUND', 'unavailable'],
+  71: ['INVALID_FETCH_SESSION_EPOCH', 'unavailable'],
+  72: ['LISTENER_NOT_FOUND', 'unavailable'],
+  73: ['TOPIC_DELETION_DISABLED', 'refused'],
+  74: ['FENCED_LEADER_EPOCH', 'unavailable'],
+  75: ['UNKNOWN_LEADER_EPOCH', 'unavailable'],
+  76: ['UNSUPPORTED_COMPRESSION_TYPE', 'refused'],
+  77: ['STALE_BROKER_EPOCH', 'unavailable'],
+  78: ['OFFSET_NOT_AVAILABLE', 'unavailable'],
+  79: ['MEMBER_ID_REQUIRED', 'unavailable'],
+  80: ['PREFERRED_LEADER_NOT_AVAILABLE', 'unavailable'],
+  81: ['GROUP_MAX_SIZE_REACHED', 'refused'],
+  82: ['FENCED_INSTANCE_ID', 'fenced'],
+  83: ['ELIGIBLE_LEADERS_NOT_AVAILABLE', 'unavailable'],
+  84: ['ELECTION_NOT_NEEDED', 'invalid'],
+  85: ['NO_REASSIGNMENT_IN_PROGRESS', 'invalid'],
+  86: ['GROUP_SUBSCRIBED_TO_TOPIC', 'refused'],
+  87: ['INVALID_RECORD', 'refused'],
+  88: ['UNSTABLE_OFFSET_COMMIT', 'unavailable'],
+  89: ['THROTTLING_QUOTA_EXCEEDED', 'unavailable'],
+  90: ['PRODUCER_FENCED', 'fenced'],
+  91: ['RESOURCE_NOT_FOUND', 'missing'],
+  92: ['DUPLICATE_RESOURCE', 'exists'],
+  93: ['UNACCEPTABLE_CREDENTIAL', 'denied'],
+  97: ['PRINCIPAL_DESERIALIZATION_FAILURE', 'denied'],
+  100: ['UNKNOWN_TOPIC_ID', 'unavailable'],
+  103: ['INCONSISTENT_TOPIC_ID', 'unavailable'],
+  104: ['INCONSISTENT_CLUSTER_ID', 'invalid'],
+  105: ['TRANSACTIONAL_ID_NOT_FOUND', 'missing'],
+  106: ['FETCH_SESSION_TOPIC_ID_ERROR', 'unavailable'],
+  109: ['OFFSET_MOVED_TO_TIERED_STORAGE', 'out-of-range'],
+  110: ['FENCED_MEMBER_EPOCH', 'fenced'],
+  120: ['TRANSACTION_ABORTABLE', 'fatal'],
+  129: ['REBOOTSTRAP_REQUIRED', 'unavailable'],
+};
+
+export const kafkaErrorName = (code: number): string => errors[code]?.[0] ?? `ERROR_${code}`;
+
+/**
+ * The error of a code that is not 0; `what` begins the message ("creating topic a"). A code that we
+ * do not know counts as `unavailable`: newer brokers add finer reasons to wait.
+ */
+export function brokerError(
+  code: number,
+  what: string,
+  about: { topic?: string; partition?: number; message?: string | null; cause?: unknown } = {},
+): KafkaError {
+  const { topic, partition, message, cause } = about;
+  const name = kafkaErrorName(code);
+  const place = topic === undefined ? '' : ` (${placeName(topic, partition)})`;
+  return new KafkaError(
+    errors[code]?.[1] ?? 'unavailable',
+    `${what}${place}: ${name}${message ? `: ${message}` : ''}`,
+    { kafkaCode: name, topic, partition, cause },
+  );
+}
+
+const placeName = (topic: string, partition: number | undefined): string =>
+  partition === undefined ? topic : `${topic}-${partition}`;
