@@ -13,7 +13,7 @@ interface Refresh {
 
 /**
  * What we last heard about the cluster: brokers, and the leaders of the topics that somebody asked
- * for. Refreshed when something is missing or was found wrong; askers of one moment share a request.
+ * for. Refreshed when something is missing or was found wrong; who asks at once shares a request.
  */
 export class ClusterView {
   readonly brokers = new Map<number, Broker>();

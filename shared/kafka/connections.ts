@@ -145,7 +145,7 @@ export class Connections {
     return answer;
   }
 
-  /** Idle connections to addresses that no broker has: seeds' other names, brokers that moved. */
+  /** Idle ones to addresses that no broker has: seeds' other names, brokers that moved. */
   #closeStrangers(brokers: readonly BrokerAddress[]): void {
     const known = new Set(brokers.map(addressText));
     const doubtful = this.#addressesDoubtful;

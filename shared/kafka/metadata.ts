@@ -23,7 +23,8 @@ const noId = '0'.repeat(32);
  *   request  := [name] · allowAutoTopicCreation bool · v8-10 clusterOperations bool
  *               · v8+ topicOperations bool;   name := v10+ topicId uuid · name string
  *   response := throttle i32 · [nodeId i32 · host · port i32 · rack?] · clusterId? · controller i32
- *               · [error i16 · name · v10+ topicId · internal bool · [partition] · v8+ operations i32]
+ *               · [error i16 · name · v10+ topicId · internal bool · [partition]
+ *                 · v8+ operations i32]
  *               · v8-10 clusterOperations i32 · v13+ error i16
  *   partition := error i16 · index i32 · leader i32 · v7+ leaderEpoch i32 · [replica] · [isr]
  *               · v5+ [offline]
