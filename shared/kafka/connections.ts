@@ -156,7 +156,7 @@ export class Connections {
     this.#addressesDoubtful = doubtful;
   }
 
-  /** Whoever is connected first, then whoever the cluster has, then those that the settings name. */
+  /** First who is connected, then who the cluster has, then those that the settings name. */
   async #sendAny<T>(api: Api<T>, options: SendOptions): Promise<T> {
     const lane = options.lane ?? mainLane;
     const known = rotated([...this.view.brokers.values()], this.#turn++);
