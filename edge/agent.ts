@@ -26,6 +26,8 @@ export interface Agent {
   statusUrl: string;
   /** Where sources of this agent listen themselves. */
   sourceAddresses: { name: string; address: string }[];
+  /** Resolves, with the reason, when it has to start anew to go on as another site. */
+  replaced: Promise<string>;
   /** Stops taking in, drains to central for as long as `deadlineMs` allows, closes the buffer. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -51,8 +53,9 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
       positions: (prefix) => buffer.positions(prefix),
     };
     const sources = config.sources.map((settings) => openSource(settings, context, deps));
-    const { uplink, heartbeats, close } = openLink(config, buffer, () => states(sources), deps);
-    closing.push(close);
+    const link = openLink(config, buffer, () => states(sources), deps);
+    const { uplink, heartbeats, replaced } = link;
+    closing.push(link.close);
     const status = await openStatus({
       listen: config.status.listen,
       alias: config.alias,
@@ -73,7 +76,7 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
       closing.push(() => source.stop());
       await source.start();
     }
-    return { ...describe(status, sources), stop: (deadlineMs) => stop(deadlineMs) };
+    return { ...describe(status, sources), replaced, stop: (deadlineMs) => stop(deadlineMs) };
     async function stop(deadlineMs: number): Promise<void> {
       // A full buffer may hold deliveries for ever: closing it rejects them, unacknowledged.
       const stopping = Promise.all(sources.map((source) => source.stop()));
@@ -127,7 +130,7 @@ function openLink(
     await heartbeats.stop();
     await identity.close();
   };
-  return { uplink, heartbeats, close };
+  return { uplink, heartbeats, close, replaced: identity.replaced };
 }
 
 function describe(status: Status, sources: readonly Source[]) {

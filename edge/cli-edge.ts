@@ -1,6 +1,6 @@
 import { type CommandArgs, type OptionSpec, UsageError } from '#shared/std/command-line.ts';
 import { parseListen, urlHost } from '#shared/std/listen-address.ts';
-import { type EdgeConfig, loadEdgeConfig } from './config.ts';
+import { type EdgeConfig, type JoinPlace, loadEdgeConfig, loadJoinPlace } from './config.ts';
 
 /** What the commands of an edge have in common. */
 
@@ -29,12 +29,22 @@ export const askOptions = {
   ...settingsOptions,
 } as const satisfies { [name: string]: OptionSpec };
 
-export const configOf = (args: CommandArgs): EdgeConfig =>
-  loadEdgeConfig({ file: args.text('config'), overrides: args.texts('set') });
+const sourcesOf = (args: CommandArgs) => ({
+  file: args.text('config'),
+  overrides: args.texts('set'),
+});
+
+export const configOf = (args: CommandArgs): EdgeConfig => loadEdgeConfig(sourcesOf(args));
+
+/** For commands that ask the running agent, also as somebody who may not see its name. */
+export const namelessConfigOf = (args: CommandArgs): EdgeConfig =>
+  loadEdgeConfig({ ...sourcesOf(args), nameMayLack: true });
+
+export const joinPlaceOf = (args: CommandArgs): JoinPlace => loadJoinPlace(sourcesOf(args));
 
 /** Where the running agent answers. */
 export function agentUrl(args: CommandArgs): string {
-  return args.text('url')?.replace(/\/+$/, '') ?? settingsUrl(configOf(args));
+  return args.text('url')?.replace(/\/+$/, '') ?? settingsUrl(namelessConfigOf(args));
 }
 
 export const startAdvice =

@@ -1,10 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join as joinPath } from 'node:path';
 import { isoTime } from '#shared/std/clock.ts';
-import { type Command, CommandError, UsageError } from '#shared/std/command-line.ts';
+import { type Command, UsageError } from '#shared/std/command-line.ts';
 import { parseToken } from '#shared/wire/enrol.ts';
-import { settingsOptions } from './cli-edge.ts';
-import { centralUrlProblem, type JoinPlace, loadJoinPlace } from './config.ts';
+import { joinPlaceOf, settingsOptions } from './cli-edge.ts';
+import { centralUrlProblem } from './config.ts';
 
 /** `join TOKEN`: from a machine that nobody knows to a site of central. */
 export const joinCommand: Command = {
@@ -12,7 +10,8 @@ export const joinCommand: Command = {
   summary: 'Make this gateway a site of central, with a one-time token.',
   details:
     'Makes a key that never leaves this gateway, and gets a certificate; the token is that of\n' +
-    '"tributary-central enrol ALIAS". "-" reads it from standard input, out of sight of "ps".',
+    '"tributary-central enrol ALIAS". "-" reads it from standard input. An agent that runs takes\n' +
+    'the certificate up by itself; as root, one that does not run is started.',
   words: ['TOKEN'],
   options: {
     url: {
@@ -23,26 +22,31 @@ export const joinCommand: Command = {
     ...settingsOptions,
   },
   async run(args, io) {
+    // A token on the command line stays out of sight of "ps" from here on.
+    process.title = 'tributary-edge join';
     const [word] = args.words;
     const token = parseToken(word === '-' ? await textOf(io.stdin) : word!);
     if (!token) {
       throw new UsageError('TOKEN is none: copy it whole from "tributary-central enrol ALIAS"');
     }
-    const place = loadJoinPlace({ file: args.text('config'), overrides: args.texts('set') });
+    const place = joinPlaceOf(args);
     const url = args.text('url') ?? place.urls[0];
     if (url === undefined) throw new UsageError('where central is, is not known: add --url URL');
     const problem = centralUrlProblem(url) ?? (url.startsWith('https:') ? undefined : needsTls);
     if (problem !== undefined) throw new UsageError(`--url "${url}" ${problem}`);
     const { join } = await import('./uplink/join.ts');
-    const { validityOf } = await import('./uplink/credential.ts');
+    const { loadCredential, validityOf } = await import('./uplink/credential.ts');
     const origin = new URL(url).origin;
-    const { credentialPath: path, alias } = place;
+    const path = place.credentialPath;
+    const alias = place.alias ?? loadCredential(path)?.alias ?? null;
     const credential = await join({ token, url: origin, path, alias });
     const until = isoTime(validityOf(credential).notAfter);
     io.out(`This gateway is "${credential.alias}" of ${origin}.`);
     io.out(`  key and certificate: ${path} (until ${until}; renewed by itself)`);
-    writeSettings(place, { alias: credential.alias, url: origin }, io.out);
-    io.out('Start it, or restart it where it runs: systemctl restart tributary-edge');
+    if (place.urls.length > 0 && !place.urls.includes(origin)) {
+      io.out(`  the settings say central.url = ${place.urls.join(', ')}: the agent goes there`);
+    }
+    io.out('  an agent that runs takes it up by itself, within seconds');
     return 0;
   },
 };
@@ -57,28 +61,4 @@ async function textOf(input: AsyncIterable<Buffer | string>): Promise<string> {
     if (text.length > tokenBytesMax) throw new UsageError('standard input holds no token');
   }
   return text;
-}
-
-/** What the settings lack goes into a file of its own beside them. */
-function writeSettings(
-  { file, alias, urls }: JoinPlace,
-  said: { alias: string; url: string },
-  out: (line: string) => void,
-): void {
-  const lines = [
-    ...(alias === null ? [`alias = ${JSON.stringify(said.alias)}`] : []),
-    ...(urls.includes(said.url) ? [] : [`central.url = ${JSON.stringify(said.url)}`]),
-  ];
-  if (lines.length === 0) return;
-  const dropIn = joinPath(`${file.replace(/\.toml$/, '')}.d`, '90-join.toml');
-  try {
-    mkdirSync(dirname(dropIn), { recursive: true });
-    writeFileSync(dropIn, `# By "tributary-edge join".\n${lines.join('\n')}\n`);
-    out(`  settings: ${dropIn}`);
-  } catch (error) {
-    throw new CommandError(
-      `joined, but ${dropIn} cannot be written (${(error as Error).message}); ` +
-        `add to the settings: ${lines.join(', ')}`,
-    );
-  }
 }

@@ -7,7 +7,7 @@ import {
   UsageError,
 } from '#shared/std/command-line.ts';
 import { Progress } from '#shared/std/progress.ts';
-import { askOptions, configOf, settingsUrl } from './cli-edge.ts';
+import { askOptions, namelessConfigOf, settingsUrl } from './cli-edge.ts';
 import { type Batch, readBatches } from './cli-send-lines.ts';
 import { openSendTarget, type SendTarget } from './cli-send-target.ts';
 import { targetProblem } from './source/mqtt-settings.ts';
@@ -50,10 +50,11 @@ async function send(args: CommandArgs, io: CommandIo): Promise<number> {
     throw new UsageError('--key and --key-field are both given; keep one of them');
   }
   const url = args.text('url')?.replace(/\/+$/, '');
-  const config = url === undefined ? configOf(args) : undefined;
+  const config = url === undefined ? namelessConfigOf(args) : undefined;
   const target = await openSendTarget({
     url: url ?? settingsUrl(config!),
-    buffer: config?.buffer,
+    // Who may not see this site's name may not write to its buffer either.
+    buffer: config?.alias ? config.buffer : undefined,
     topic,
     key: args.text('key'),
     run: randomUUID(),

@@ -1,16 +1,21 @@
 import type { CommandIo } from '#shared/std/command-io.ts';
-import { type Command, CommandError, type OptionSpec } from '#shared/std/command-line.ts';
+import {
+  type Command,
+  type CommandArgs,
+  CommandError,
+  type OptionSpec,
+} from '#shared/std/command-line.ts';
 import { askHttp } from '#shared/std/http-request.ts';
 import { openLog } from '#shared/std/log.ts';
 import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
 import { runService } from '#shared/std/service.ts';
 import { checkOptions, checkSettings } from '#shared/std/settings-command.ts';
-import { SettingsError } from '#shared/std/settings-problem.ts';
+import { SettingsError, type SettingsProblem } from '#shared/std/settings-problem.ts';
 import type { Notifier } from '#shared/std/systemd.ts';
 import { printable, showBytes, showCount, showSeconds } from '#shared/std/text-table.ts';
-import { configOf, settingsOptions } from './cli-edge.ts';
+import { configOf, joinPlaceOf, settingsOptions } from './cli-edge.ts';
 import { type AgentStatus, askStatus } from './cli-status.ts';
-import { type EdgeConfig, edgeSettings } from './config.ts';
+import { type EdgeConfig, edgeSettings, type JoinPlace } from './config.ts';
 
 const runOptions = {
   'stop-with-input': {
@@ -29,7 +34,7 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
       'Prints one JSON line {"ready":true,"status":"http://…","sources":[…]} on standard output\n' +
       'when it is ready; logs JSON lines on standard error.',
     options: runOptions,
-    run: (args, io) => run(() => configOf(args), args.flag('stop-with-input'), io, notifier()),
+    run: (args, io) => run(() => runSettings(args), args.flag('stop-with-input'), io, notifier()),
   },
   {
     name: 'check',
@@ -42,7 +47,7 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
     },
     run: async (args, io) =>
       args.flag('alias')
-        ? checkAlias(() => configOf(args), io)
+        ? checkAlias(() => runSettings(args), io)
         : checkSettings(args, io, {
             spec: edgeSettings(),
             envPrefix: settingsEnvironment.prefix,
@@ -64,8 +69,29 @@ function summaryOf({ alias, sources, buffer, central }: EdgeConfig): string {
 /** Of the 30 s that systemd gives; what has not drained by then stays in the buffer. */
 const stopDeadlineMs = 10_000;
 
+type RunSettings = EdgeConfig | JoinPlace;
+
+/** A gateway without a name runs too, where it has what it needs to get one. */
+function runSettings(args: CommandArgs): RunSettings {
+  try {
+    return configOf(args);
+  } catch (error) {
+    if (!(error instanceof SettingsError) || !error.problems.every(isAliasMissing)) throw error;
+    const place = joinPlaceOf(args);
+    if (place.joinToken === null) throw error;
+    if (!place.urls.some((url) => url.startsWith('https://'))) {
+      const message = 'has to be set, and begin with https://, for the join token to be of use';
+      throw new SettingsError([{ origin: null, key: 'central.url', message }]);
+    }
+    return place;
+  }
+}
+
+const isAliasMissing = ({ key, isAbsence }: SettingsProblem): boolean =>
+  key === 'alias' && isAbsence === true;
+
 async function run(
-  load: () => EdgeConfig,
+  load: () => RunSettings,
   stopWithInput: boolean,
   io: CommandIo,
   notifier: Notifier,
@@ -75,8 +101,13 @@ async function run(
   return runService({
     ...{ io, log, notifier, settings, stopWithInput },
     reload: settings.underJournal ? load : undefined,
+    reread: load,
     async start(config) {
       log.level = config.log.level;
+      if (!('sources' in config)) {
+        const { startJoining } = await import('./joining.ts');
+        return startJoining(config, { clock: io.clock, log, random: Math.random });
+      }
       for (const warning of config.warnings) log.warn(warning);
       // Only here: the other commands need none of the libraries behind it.
       const { startAgent } = await import('./agent.ts');
@@ -89,6 +120,7 @@ async function run(
         ready: { status, sources },
         prove: () => proveHealth(status),
         stop: () => agent.stop(stopDeadlineMs),
+        outdated: agent.replaced,
       };
     },
   });
@@ -128,17 +160,17 @@ const linkWords: { readonly [state: string]: string } = {
 /**
  * For the unit's ExecCondition: 1 where nobody has named this site yet, and what to do about it.
  */
-function checkAlias(load: () => EdgeConfig, io: CommandIo): number {
+function checkAlias(load: () => RunSettings, io: CommandIo): number {
   try {
     load();
     return 0;
   } catch (error) {
     // Anything else that is wrong is for `run` to say.
     if (!(error instanceof SettingsError)) return 0;
-    if (!error.problems.some(({ key, isAbsence }) => key === 'alias' && isAbsence)) return 0;
+    if (!error.problems.some(isAliasMissing)) return 0;
     io.err(
-      'not set up yet: give this site an alias in /etc/tributary/edge.d/site.toml ' +
-        '(alias = "factory-a"), or run "tributary-edge join TOKEN"; then: systemctl restart tributary-edge',
+      'not set up yet: run "tributary-edge join TOKEN" (of "tributary-central enrol ALIAS"), or give ' +
+        'this site an alias in /etc/tributary/edge.d/site.toml (alias = "factory-a") and start it',
     );
     return 1;
   }

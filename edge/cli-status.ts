@@ -1,6 +1,7 @@
 import { openApiClient } from '#shared/std/api-client.ts';
 import type { CommandIo } from '#shared/std/command-io.ts';
-import type { Command, CommandArgs } from '#shared/std/command-line.ts';
+import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
+import { parseDuration } from '#shared/std/settings-units.ts';
 import { printable, showBytes, showCount, showSeconds, textTable } from '#shared/std/text-table.ts';
 import { agentUrl, askOptions, startAdvice } from './cli-edge.ts';
 
@@ -61,7 +62,14 @@ export interface LossRow {
 export const statusCommand: Command = {
   name: 'status',
   summary: 'Show how the running agent is: central, buffer, sources, streams.',
-  options: askOptions,
+  options: {
+    connected: {
+      type: 'string',
+      value: 'TIME',
+      doc: 'Wait this long at most for the link to central; 1 when it is not up by then.',
+    },
+    ...askOptions,
+  },
   run: status,
 };
 
@@ -69,9 +77,29 @@ export const askStatus = async (url: string, query = ''): Promise<AgentStatus> =
   (await openApiClient(url, startAdvice).get(`/api/v1/status${query}`)) as AgentStatus;
 
 async function status(args: CommandArgs, io: CommandIo): Promise<number> {
-  const answer = await askStatus(agentUrl(args));
+  const url = agentUrl(args);
+  const patience = args.text('connected');
+  const answer = await (patience === undefined ? askStatus(url) : connected(url, patience, io));
   io.out(args.flag('json') ? JSON.stringify(answer) : describe(answer));
-  return 0;
+  return patience === undefined || isConnected(answer) ? 0 : 1;
+}
+
+const isConnected = ({ central }: AgentStatus): boolean => central.state === 'connected';
+const lookEveryMs = 250;
+
+/** The answer once the link is up, or the last one. An agent that starts meanwhile is waited for. */
+async function connected(url: string, patience: string, { clock }: CommandIo) {
+  const ms = parseDuration(patience);
+  if (ms === undefined) throw new UsageError(`--connected "${patience}" is no time like "30s"`);
+  const until = clock.monotonic() + ms;
+  for (;;) {
+    const isLast = clock.monotonic() >= until;
+    const answer = await askStatus(url).catch((error: unknown) => {
+      if (isLast) throw error;
+    });
+    if (answer && (isLast || isConnected(answer))) return answer;
+    await clock.sleep(lookEveryMs);
+  }
 }
 
 function describe(status: AgentStatus): string {

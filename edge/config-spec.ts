@@ -133,6 +133,14 @@ export const edgeSpec = (stateDirectory: string) =>
         doc: 'Key and certificate of this gateway; written by join, replaced by itself.',
         default: `${stateDirectory}/credential.json`,
       }),
+      join_token: setting(text, {
+        doc: 'Token of "enrol", to join unattended; better in join_token_file. Good once.',
+        secret: true,
+      }),
+      join_token_file: setting(text, {
+        doc: 'File that holds it. It may be missing, and removed once this gateway has joined.',
+        shownDefault: 'of the service: /etc/tributary/join-token',
+      }),
       ca_file: setting(text, {
         doc: "Who signs central's certificate, outside; PEM.",
         example: '"/etc/…"',

@@ -3,9 +3,11 @@ import { settingsEnvironment } from '#shared/std/program.ts';
 import { loadSettings, type Settings } from '#shared/std/settings.ts';
 import type { Environment } from '#shared/std/settings-overrides.ts';
 import { formatProblem, SettingsError } from '#shared/std/settings-problem.ts';
+import type { JoinToken } from '#shared/wire/enrol.ts';
 import type { BufferOptions, TopicOptions } from './buffer/buffer.ts';
 import { sourceOf } from './config-source.ts';
 import { type EdgeSpec, edgeSpec } from './config-spec.ts';
+import { joinTokenOf, supplyIdentity } from './join-settings.ts';
 import type { HostSettings } from './source/host-settings.ts';
 import type { HttpSettings } from './source/http-settings.ts';
 import { type MqttSettings, targetProblem } from './source/mqtt-settings.ts';
@@ -23,6 +25,8 @@ export interface EdgeConfig {
     requestTimeoutMs: number;
     /** What `join` wrote, and renewal replaces. */
     credentialPath: string;
+    /** To join unattended; null: none is there. */
+    joinToken: JoinToken | null;
     /** Certificates of an outside authority; null: those of `join`. */
     tlsFiles: { caFile: string; certFile: string; keyFile: string } | null;
   };
@@ -44,17 +48,21 @@ export interface EdgeConfigSources {
   /** `key=value`, strongest of all. */
   overrides?: readonly string[];
   env?: Environment;
+  /** For commands that only ask the running agent: without a name the alias is empty. */
+  nameMayLack?: boolean;
 }
 
-/** As much as `join` needs of settings that lack what it is going to bring. */
+/** As much as joining needs of settings that lack what it is going to bring. */
 export interface JoinPlace {
-  file: string;
   alias: string | null;
   urls: string[];
   credentialPath: string;
+  joinToken: JoinToken | null;
+  log: EdgeConfig['log'];
+  underJournal: boolean;
 }
 
-type EdgeSettings = Settings<EdgeSpec>;
+export type EdgeSettings = Settings<EdgeSpec>;
 
 /** The declaration, with the defaults of this environment. */
 export const edgeSettings = (env: Environment = process.env): EdgeSpec =>
@@ -71,31 +79,36 @@ export function loadEdgeConfig(sources: EdgeConfigSources = {}): EdgeConfig {
     rules: settingsEnvironment,
     overrides: sources.overrides,
   });
+  supplyIdentity(settings, sources.nameMayLack === true);
+  const joinToken = joinTokenOf(settings, env);
   checkCentral(settings);
   checkStatus(settings);
   const topics = topicsOf(settings);
   const read = sourcesOf(settings);
   settings.settle();
-  return configOf(settings, topics, read, env.JOURNAL_STREAM !== undefined);
+  return configOf(settings, { topics, sources: read, joinToken, underJournal: isUnder(env) });
 }
+
+const isUnder = (env: Environment): boolean => env.JOURNAL_STREAM !== undefined;
 
 /** Throws a SettingsError for all that is wrong, but for what is missing. */
 export function loadJoinPlace(sources: EdgeConfigSources = {}): JoinPlace {
   const env = sources.env ?? process.env;
   const asked = sources.file ?? env.TRIBUTARY_EDGE_CONFIG;
-  const file = asked ?? '/etc/tributary/edge.toml';
   const settings = loadSettings(edgeSettings(env), {
-    ...{ file, env, rules: settingsEnvironment, overrides: sources.overrides },
+    file: asked ?? '/etc/tributary/edge.toml',
+    ...{ env, rules: settingsEnvironment, overrides: sources.overrides },
     fileMustExist: false,
   });
+  const joinToken = joinTokenOf(settings, env);
   const wrong = settings.problems.filter(({ isAbsence }) => !isAbsence);
   if (wrong.length > 0) throw new SettingsError(wrong);
-  const { alias, central } = settings.values;
+  const { alias, central, log } = settings.values;
   return {
-    file,
     alias: (alias as string | undefined) ?? null,
     urls: (central.url ?? []).flatMap((url) => (URL.canParse(url) ? [new URL(url).origin] : [])),
     credentialPath: central.credential,
+    ...{ joinToken, log, underJournal: isUnder(env) },
   };
 }
 
@@ -205,11 +218,16 @@ function sourcesOf(settings: EdgeSettings): SourceSettings[] {
   return read;
 }
 
+interface ReadParts {
+  topics: Map<string, TopicOptions>;
+  sources: SourceSettings[];
+  joinToken: JoinToken | null;
+  underJournal: boolean;
+}
+
 function configOf(
   settings: EdgeSettings,
-  topics: Map<string, TopicOptions>,
-  sources: SourceSettings[],
-  underJournal: boolean,
+  { topics, sources, joinToken, underJournal }: ReadParts,
 ): EdgeConfig {
   const { alias, central, buffer, status, log } = settings.values;
   return {
@@ -219,6 +237,7 @@ function configOf(
       maxBytesPerSecond: central.max_rate,
       requestTimeoutMs: central.request_timeout,
       credentialPath: central.credential,
+      joinToken,
       tlsFiles:
         central.ca_file && central.cert_file && central.key_file
           ? { caFile: central.ca_file, certFile: central.cert_file, keyFile: central.key_file }

@@ -120,7 +120,7 @@ export class CredentialKeeper {
     if (response.status !== 200) throw new Error(`central: ${text.slice(0, 500)}`);
     const { alias, certificate, ca } = checkEnrolAnswer(JSON.parse(text));
     if (alias !== this.#credential.alias) throw new Error(`central calls us "${alias}" now`);
-    return { alias, key, certificate, ca };
+    return { ...this.#credential, key, certificate, ca };
   }
 }
 

@@ -2,7 +2,6 @@ import { createHash, X509Certificate } from 'node:crypto';
 import {
   chownSync,
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -22,21 +21,29 @@ export interface Credential {
   /** PEM. */
   key: string;
   certificate: string;
+  /** One authority, or two while central changes from one to the next. */
   ca: string;
+  /** Where it joined, for settings that name no central; missing in files of before. */
+  url?: string;
+  /** Id of the token that it joined with: another one in the settings is a wish to join anew. */
+  tokenId?: string;
 }
 
 /** Throws a RangeError that names the file; undefined when there is none. */
 export function loadCredential(path: string): Credential | undefined {
-  if (!existsSync(path)) return undefined;
   try {
     const { mode } = statSync(path);
     if ((mode & 0o077) !== 0) {
       throw new Error(`others on this machine may read it: chmod 600 ${path}`);
     }
-    const { alias, key, certificate, ca } = JSON.parse(readFileSync(path, 'utf8')) as Credential;
+    const found = JSON.parse(readFileSync(path, 'utf8')) as Credential;
+    const { alias, key, certificate, ca, url, tokenId } = found;
     for (const pem of [certificate, ca]) new X509Certificate(pem);
-    return { alias, key, certificate, ca };
+    return { alias, key, certificate, ca, url, tokenId };
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EACCES') throw new RangeError(`${path} is the agent's own: try again as root`);
     throw new RangeError(
       `central.credential = ${path} cannot be used: ${(error as Error).message}; ` +
         'if it is damaged, remove it and join again',

@@ -15,11 +15,19 @@ export interface JoinOptions {
   path: string;
   /** What the settings call this gateway already; null: nothing yet. */
   alias: string | null;
+  signal?: AbortSignal;
 }
 
 /** It could not be done; the message says why and what to do. */
 export class JoinError extends Error {
   override name = 'JoinError';
+  /** Central has judged the token: asking again does not help. */
+  readonly isFinal: boolean;
+
+  constructor(message: string, isFinal = false) {
+    super(message);
+    this.isFinal = isFinal;
+  }
 }
 
 const timeoutMs = 30_000;
@@ -28,8 +36,9 @@ const timeoutMs = 30_000;
  * Makes this gateway its site. The key is made first and kept beside the credential until that is
  * written: when the answer is lost on the way, the same command finishes what it began.
  */
-export async function join({ token, url, path, alias }: JoinOptions): Promise<Credential> {
-  const ca = await authorityOf(url, token.pin);
+export async function join(options: JoinOptions): Promise<Credential> {
+  const { token, url, path, alias, signal } = options;
+  const ca = await authorityOf(url, token.pin, signal);
   const keyPath = `${path}.key`;
   if (!existsSync(keyPath)) writePrivate(keyPath, await newKey());
   const key = readFileSync(keyPath, 'utf8');
@@ -41,16 +50,18 @@ export async function join({ token, url, path, alias }: JoinOptions): Promise<Cr
       path: enrolPath.enrol,
       headers: { 'content-type': 'application/json' },
       body: Buffer.from(JSON.stringify(request)),
-      timeoutMs,
+      ...{ timeoutMs, signal },
     });
     const text = Buffer.from(response.body).toString('utf8');
-    if (response.status !== 200) throw new JoinError(refusalIn(text, response.status));
+    if (response.status !== 200) throw refusalIn(text, response.status);
     const answer = checkEnrolAnswer(JSON.parse(text));
-    const credential = { alias: answer.alias, key, certificate: answer.certificate, ca };
     const made = new X509Certificate(answer.certificate);
     if (!made.verify(new X509Certificate(ca).publicKey)) {
       throw new JoinError('central answered with a certificate that its authority did not sign');
     }
+    const { alias: name, certificate } = answer;
+    // What central serves beside the authority that the token pins is vouched for by the latter.
+    const credential = { alias: name, key, certificate, ca: answer.ca, url, tokenId: token.id };
     saveCredential(path, credential);
     rmSync(keyPath);
     return credential;
@@ -63,7 +74,7 @@ export async function join({ token, url, path, alias }: JoinOptions): Promise<Cr
  * First contact: nothing is sent before central has shown the authority that the token pins; the
  * next connection trusts that one alone. PEM.
  */
-export function authorityOf(url: string, pin: string): Promise<string> {
+export function authorityOf(url: string, pin: string, signal?: AbortSignal): Promise<string> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve, reject) => {
@@ -79,6 +90,7 @@ export function authorityOf(url: string, pin: string): Promise<string> {
     });
     const late = () => fail(`no answer within ${timeoutMs / 1000} s`);
     AbortSignal.timeout(timeoutMs).addEventListener('abort', late, { once: true });
+    signal?.addEventListener('abort', () => fail('given up'), { once: true });
     socket.once('error', (error) => fail(`cannot be reached (${error.message}); check --url`));
     socket.once('secureConnect', () => {
       const found = chainOf(socket).find((certificate) => pinOf(certificate) === pin);
@@ -99,11 +111,12 @@ function chainOf(socket: tls.TLSSocket): X509Certificate[] {
   return chain;
 }
 
-function refusalIn(text: string, status: number): string {
+function refusalIn(text: string, status: number): JoinError {
   try {
     const { error } = JSON.parse(text) as { error: { message: string; hint?: string } };
-    return error.hint ? `${error.message}; ${error.hint}` : error.message;
+    const said = error.hint ? `${error.message}; ${error.hint}` : error.message;
+    return new JoinError(said, status === 400 || status === 403 || status === 409);
   } catch {
-    return `central answered ${status}, and not as a central does; check --url`;
+    return new JoinError(`central answered ${status}, and not as a central does; check --url`);
   }
 }

@@ -11,6 +11,8 @@ export interface Service {
    */
   prove(): Promise<string>;
   stop(): Promise<void>;
+  /** Resolves, with the reason, when it has to be started again with settings read anew. */
+  outdated?: Promise<string>;
 }
 
 export interface ServiceOptions<Settings> {
@@ -23,6 +25,8 @@ export interface ServiceOptions<Settings> {
   stopWithInput?: boolean;
   /** SIGHUP: reads the settings again; throws when they are bad. undefined: SIGHUP stops, too. */
   reload?: () => Settings;
+  /** Reads the settings again for a service that says it is outdated; default: `reload`. */
+  reread?: () => Settings;
 }
 
 /** A signal so soon after the first is the same key press, passed on by a launcher. */
@@ -87,6 +91,16 @@ class Running<Settings> {
     this.#settings = options.settings;
     this.#service = service;
     this.lost.catch(() => {});
+    this.#follow(service);
+  }
+
+  /** While it is the one that runs. */
+  #follow(service: Service): void {
+    service.outdated?.then((why) => {
+      if (this.#service !== service) return;
+      this.#options.log.info({ why }, 'starts anew');
+      this.reload();
+    });
   }
 
   prove(): Promise<string> {
@@ -110,10 +124,10 @@ class Running<Settings> {
   }
 
   async #reload(): Promise<void> {
-    const { notifier, log, reload } = this.#options;
+    const { notifier, log, reload, reread = reload } = this.#options;
     notifier.reloading();
     try {
-      await this.#replace(reload!());
+      await this.#replace(reread!());
       log.info('the new settings are in effect');
     } catch (error) {
       if (error instanceof Unrecoverable) throw error.cause;
@@ -132,6 +146,7 @@ class Running<Settings> {
     try {
       this.#service = await start(settings);
       this.#settings = settings;
+      this.#follow(this.#service);
     } catch (error) {
       log.error({ error: (error as Error).message }, 'the new settings do not start');
       this.#service = await start(this.#settings).catch((cause: unknown) => {

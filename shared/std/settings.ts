@@ -54,6 +54,13 @@ export class Settings<S extends TableSpec> {
     this.warnings.push(this.#describe(key, message));
   }
 
+  /** A value found elsewhere, for one that nobody wrote. */
+  supply<K extends keyof ReadOf<S> & string>(key: K, value: ReadOf<S>[K]): void {
+    this.values[key] = value;
+    const at = this.problems.findIndex((one) => one.key === key && one.isAbsence);
+    if (at >= 0) this.problems.splice(at, 1);
+  }
+
   /** Throws all problems together. */
   settle(): void {
     if (this.problems.length > 0) throw new SettingsError(this.problems.toSorted(byPlace));

@@ -39,6 +39,7 @@ test('an alias is a whole edge: it keeps what it is sent', () => {
     alias: 'factory-a',
     central: {
       credentialPath: '/var/lib/tributary-edge/credential.json',
+      joinToken: null,
       tlsFiles: null,
       urls: [],
       maxBytesPerSecond: null,

@@ -17,6 +17,8 @@ export class EnrolledWorld {
   readonly folder = mkdtempSync(join(tmpdir(), 'enrolled-'));
   readonly lines: string[] = [];
   collector!: Collector;
+  /** Where central listens; a test that stops it may want the same again. */
+  listen = '127.0.0.1:0';
   readonly #agents: Agent[] = [];
 
   readonly log: Logger = {
@@ -29,7 +31,7 @@ export class EnrolledWorld {
   async openCentral(more = '', clock: Clock = systemClock, mode = 'own'): Promise<void> {
     const file = this.file(
       'central.toml',
-      `link.listen = "127.0.0.1:0"
+      `link.listen = "${this.listen}"
        link.tls = "${mode}"
        link.heartbeat_interval = "100ms"
        status.listen = "127.0.0.1:0"

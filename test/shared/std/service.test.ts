@@ -177,3 +177,21 @@ test('it stops when whoever started it is gone, where it was asked to', async ()
   expect(await code).toBe(0);
   expect(told.slice(-2)).toEqual(['stopping', 'stopped']);
 });
+
+test('a service that says it is outdated starts anew with settings read again, and only once', async () => {
+  const { service, told, ...rest } = world();
+  const outdated = Promise.withResolvers<string>();
+  const start = async (given: number) => {
+    told.push(`started ${given}`);
+    const stop = async () => void told.push(`stopped ${given}`);
+    return { ...service, stop, ...(given === 1 && { outdated: outdated.promise }) };
+  };
+  const code = runService({ ...rest, reread: () => 2, start });
+  await turn();
+  outdated.resolve('it has joined');
+  await turn();
+  expect(told).toEqual(['started 1', 'ready', 'reloading', 'stopped 1', 'started 2', 'ready']);
+  // Without `reload` a SIGHUP still ends it.
+  rest.io.signal('SIGHUP');
+  expect(await code).toBe(0);
+});
