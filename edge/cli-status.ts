@@ -87,7 +87,7 @@ async function status(args: CommandArgs, io: CommandIo): Promise<number> {
 const isConnected = ({ central }: AgentStatus): boolean => central.state === 'connected';
 const lookEveryMs = 250;
 
-/** The answer once the link is up, or the last one. An agent that starts meanwhile is waited for. */
+/** The answer once the link is up, or the last one; an agent that starts is waited for. */
 async function connected(url: string, patience: string, { clock }: CommandIo) {
   const ms = parseDuration(patience);
   if (ms === undefined) throw new UsageError(`--connected "${patience}" is no time like "30s"`);
