@@ -7,8 +7,9 @@ export const linkPath = {
   hello: '/link/v1/hello',
   segments: '/link/v1/segments',
   heartbeat: '/link/v1/heartbeat',
+  groups: '/link/v1/groups',
 } as const;
-/** Request headers that name the sender of `segments` and `heartbeat`. */
+/** Request headers that name the sender of `segments`, `heartbeat` and `groups`. */
 export const linkHeader = {
   alias: 'tributary-alias',
   session: 'tributary-session',
