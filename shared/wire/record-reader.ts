@@ -5,6 +5,8 @@ import { VarintError, VarintReader } from './varint.ts';
 export class RecordReader {
   private readonly bytes: Buffer;
   private readonly reader: VarintReader;
+  /** Of the record read last. */
+  offsetDelta = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -23,7 +25,7 @@ export class RecordReader {
     reader.position = end - length;
     reader.byte();
     const timestamp = baseTimestamp + reader.int64();
-    reader.int32();
+    this.offsetDelta = reader.int32();
     const key = this.blob();
     const value = this.blob();
     const headers: RecordHeader[] = [];
