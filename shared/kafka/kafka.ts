@@ -201,6 +201,11 @@ export type Isolation = 'committed' | 'uncommitted';
 
 export interface FetchPosition extends TopicPartition {
   offset: number;
+  /**
+   * `TopicInfo.id`, where another life of the topic must not answer: from Kafka 3.1 on it is then
+   * `unavailable` (UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID). All of a round or none.
+   */
+  topicId?: string;
   /** Of this partition in one answer; a larger first batch comes whole all the same. */
   maxBytes?: number;
 }
