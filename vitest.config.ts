@@ -14,6 +14,7 @@ export default defineConfig({
     include: only === 'long' ? ['test/**/*.long.test.ts'] : ['test/**/*.test.ts'],
     exclude,
     reporters: ['default', './test/closing-line.ts'],
+    globalSetup: ['./test/kafka/shared-broker.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,
