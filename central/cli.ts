@@ -3,6 +3,7 @@ import { type CommandIo, processIo } from '#shared/std/command-io.ts';
 import { type Command, type Program, runProgram } from '#shared/std/command-line.ts';
 import { programVersion } from '#shared/std/program.ts';
 import { openNotifier } from '#shared/std/systemd.ts';
+import { authorityCommands } from './cli-authority.ts';
 import { browseCommands } from './cli-browse.ts';
 import { enrolCommand } from './cli-enrol.ts';
 import { fleetCommands } from './cli-fleet.ts';
@@ -28,6 +29,7 @@ const centralProgram: Program = {
     ...serviceCommands(() => openNotifier(process.env, process.pid)),
     ...fleetCommands,
     enrolCommand,
+    ...authorityCommands,
     ...browseCommands,
     later('audit', 'Compare topics with what sites need of them', 'it audits Kafka topics'),
     later('translate', "Translate a site's offsets", 'it needs the Kafka landing'),

@@ -32,8 +32,11 @@ export async function openLinkSecurity(
   }
   const { lifeMs, graceMs, authorityPath } = enrol;
   const authority = await Authority.open(authorityPath, landing.centralId, clock.now());
-  const enrolment = await openEnrolment({ landing, authority, clock, log, lifeMs, graceMs });
   const certificate = await ownServerCertificate(authority, tls.names, { clock, log });
+  const enrolment = await openEnrolment({
+    ...{ landing, authority, clock, log, lifeMs, graceMs },
+    onAuthority: () => certificate.check(),
+  });
   return { certificate, enrolment, credentials: enrolment };
 }
 

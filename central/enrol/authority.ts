@@ -1,31 +1,36 @@
 import 'reflect-metadata';
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  KeyObject,
-  randomBytes,
-  webcrypto,
-  X509Certificate,
-} from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { aliasUri } from '#shared/wire/enrol.ts';
-import { EnrolError } from './enrol.ts';
-import { assertPrivate, writePrivateFile } from './private-file.ts';
+import {
+  type AuthorityFile,
+  makeAuthority,
+  readAuthority,
+  succeedAuthority,
+  writeAuthority,
+} from './authority-file.ts';
+import {
+  algorithm,
+  type CryptoKey,
+  generateKeys,
+  keyPin,
+  newSerial,
+  requestedKey,
+  toCryptoKey,
+  toPem,
+} from './authority-keys.ts';
 
 /**
  * Central's own certificate authority: one P-256 key in a file that only central reads, made at
  * first need. It signs sites' certificates and central's own; nobody else has to trust it.
+ *
+ * It can be replaced while sites are away: what the new one signs is shown together with a
+ * *bridge*, the new key certified by the old one, so that a site that believes either believes us.
  */
 
-type CryptoKey = webcrypto.CryptoKey;
-
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const usage = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' };
 export const dayMs = 86_400_000;
-const authorityDays = 20 * 365;
 /** Certificates are valid from a while ago: clocks of gateways are not exact. */
 const backdatedMs = dayMs;
 
@@ -38,53 +43,83 @@ export interface Issued {
   key: string;
 }
 
-/** SHA-256 of a public key (SPKI, DER), base64url. */
-export const keyPin = (key: KeyObject): string =>
-  createHash('sha256')
-    .update(key.export({ type: 'spki', format: 'der' }))
-    .digest('base64url');
-
 export class Authority {
-  /** PEM. */
-  readonly certificate: string;
-  readonly pin: string;
-  readonly #x509: X509Certificate;
-  readonly #issuer: x509.X509Certificate;
-  readonly #key: CryptoKey;
+  readonly #path: string;
+  #file: AuthorityFile;
+  #issuer: x509.X509Certificate;
+  #key: CryptoKey;
 
-  private constructor(certificate: string, key: CryptoKey) {
-    this.certificate = certificate;
-    this.#x509 = new X509Certificate(certificate);
-    this.#issuer = new x509.X509Certificate(certificate);
+  private constructor(path: string, file: AuthorityFile, key: CryptoKey) {
+    this.#path = path;
+    this.#file = file;
+    this.#issuer = new x509.X509Certificate(file.root.toString());
     this.#key = key;
-    this.pin = keyPin(this.#x509.publicKey);
   }
 
-  /** `path` holds key and certificate, PEM; it is made where missing. Throws a RangeError. */
+  /** `path` holds key and certificates, PEM; it is made where missing. Throws a RangeError. */
   static async open(path: string, centralId: string, now: number): Promise<Authority> {
     x509.cryptoProvider.set(webcrypto as never);
-    if (!existsSync(path)) writePrivateFile(path, await makeAuthority(centralId, now));
-    assertPrivate(path);
-    try {
-      const pem = readFileSync(path, 'utf8');
-      const certificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----\n?/.exec(
-        pem,
-      );
-      const found = new X509Certificate(certificate![0]);
-      const key = createPrivateKey(pem);
-      if (!found.checkPrivateKey(key)) throw new Error('its key and certificate do not fit');
-      return new Authority(certificate![0], await toCryptoKey(key));
-    } catch (error) {
-      throw new RangeError(
-        `${path} is no certificate authority of ours (${(error as Error).message}): restore it ` +
-          'from a backup; without it every site has to join again',
-      );
+    let file = readAuthority(path);
+    if (!file) {
+      file = await makeAuthority(`CN=Tributary ${centralId.slice(0, 8)}`, now);
+      writeAuthority(path, file);
     }
+    return new Authority(path, file, await toCryptoKey(file.key));
   }
 
-  /** Whether this authority signed it; says nothing of its time. */
-  signed(certificate: X509Certificate): boolean {
-    return certificate.checkIssued(this.#x509) && certificate.verify(this.#x509.publicKey);
+  /** What a site has to believe from now on, PEM. */
+  get certificate(): string {
+    return this.#file.root.toString();
+  }
+
+  get pin(): string {
+    return keyPin(this.#file.root.publicKey);
+  }
+
+  /** Pin of the authority before, while sites may still believe only that one; else null. */
+  get pinBefore(): string | null {
+    const { before } = this.#file;
+    return before && keyPin(before.root.publicKey);
+  }
+
+  /** What goes with a certificate of ours, so that whoever believes either root believes it. */
+  get chain(): string {
+    const { root, before } = this.#file;
+    return [...(before ? [before.bridge, before.root] : []), root].map(String).join('');
+  }
+
+  /** Pin of the authority of ours that signed it, undefined: none. Says nothing of its time. */
+  signer(certificate: X509Certificate): string | undefined {
+    const { root, before } = this.#file;
+    const roots = [root, ...(before ? [before.root] : [])];
+    const found = roots.find(
+      (one) => certificate.checkIssued(one) && certificate.verify(one.publicKey),
+    );
+    return found && keyPin(found.publicKey);
+  }
+
+  /**
+   * A new key signs from now on, and the one before is thrown away once it has vouched for it; what
+   * it signed stays good until {@link retire}. Durable when resolved. Throws a RangeError while the
+   * one before that is still believed.
+   */
+  async rotate(now: number): Promise<void> {
+    if (this.#file.before) {
+      throw new RangeError('the authority before this one was not retired yet: do that first');
+    }
+    const file = await succeedAuthority(this.#file, this.#key, now);
+    const key = await toCryptoKey(file.key);
+    writeAuthority(this.#path, file);
+    this.#file = file;
+    this.#key = key;
+    this.#issuer = new x509.X509Certificate(file.root.toString());
+  }
+
+  /** Nothing that the authority before signed is good any longer. */
+  retire(): void {
+    const file = { ...this.#file, before: null };
+    writeAuthority(this.#path, file);
+    this.#file = file;
   }
 
   /** For a site. Of the request only the key counts. Throws an EnrolError. */
@@ -130,65 +165,4 @@ export class Authority {
     const { serialNumber: serial, publicKey: key } = made;
     return { certificate, serial, notAfter: now + lifeMs, key: keyPin(key) };
   }
-}
-
-async function makeAuthority(centralId: string, now: number): Promise<string> {
-  const keys = await generateKeys();
-  const { keyCertSign, cRLSign } = x509.KeyUsageFlags;
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: newSerial(),
-    name: `CN=Tributary ${centralId.slice(0, 8)}`,
-    notBefore: new Date(now - 365 * dayMs),
-    notAfter: new Date(now + authorityDays * dayMs),
-    signingAlgorithm: algorithm,
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  return `${toPem(keys.privateKey)}${certificate.toString('pem')}\n`;
-}
-
-/** The key that the request proves to hold. */
-async function requestedKey(csr: string): Promise<CryptoKey> {
-  const bad = (why: string) =>
-    new EnrolError(400, 'bad-request', `the certificate request ${why}`, 'update the agent');
-  let request: x509.Pkcs10CertificateRequest;
-  try {
-    request = new x509.Pkcs10CertificateRequest(csr);
-    if (!(await request.verify())) throw bad('does not prove that it holds its key');
-    const der = Buffer.from(request.publicKey.rawData);
-    const { asymmetricKeyDetails } = createPublicKey({ key: der, format: 'der', type: 'spki' });
-    if (asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw bad('must be for a P-256 key');
-    return await request.publicKey.export(algorithm, ['verify']);
-  } catch (error) {
-    throw error instanceof EnrolError ? error : bad('cannot be read');
-  }
-}
-
-const generateKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(algorithm, true, [
-    'sign',
-    'verify',
-  ]) as Promise<webcrypto.CryptoKeyPair>;
-
-const toPem = (key: CryptoKey): string =>
-  KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }) as string;
-
-const toCryptoKey = (key: KeyObject): Promise<CryptoKey> =>
-  webcrypto.subtle.importKey(
-    'pkcs8',
-    key.export({ type: 'pkcs8', format: 'der' }),
-    algorithm,
-    false,
-    ['sign'],
-  ) as Promise<CryptoKey>;
-
-/** Positive, and of full length: 16 bytes as RFC 5280 allows 20. */
-function newSerial(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = (bytes[0]! & 0x3f) | 0x40;
-  return bytes.toString('hex');
 }

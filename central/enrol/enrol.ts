@@ -8,6 +8,8 @@ export interface Credentials {
    * EnrolError. `trusted`: TLS has checked chain and time against the authority it was given.
    */
   identify(certificate: X509Certificate, trusted: boolean): string;
+  /** Whether the site should renew at once: its certificate is of an authority that goes. */
+  isOutdated(certificate: X509Certificate): boolean;
 }
 
 /**
@@ -29,6 +31,23 @@ export interface Enrolment extends Credentials {
   dropPredecessor(alias: string): Promise<void>;
   /** Forgets the site's keys and tokens. */
   remove(alias: string): Promise<boolean>;
+  authority(): AuthorityState;
+  /** Another key signs from now on. Throws a RangeError while the one before is believed. */
+  rotateAuthority(): Promise<AuthorityState>;
+  /**
+   * The authority before is believed no longer. Throws a RangeError that names the sites which
+   * would have to join again, unless that is what is wanted.
+   */
+  retireAuthority(evenSo: boolean): Promise<AuthorityState>;
+}
+
+export interface AuthorityState {
+  /** SHA-256 of the key that signs, base64url: what tokens pin. */
+  pin: string;
+  /** The one before, while it is believed; null: there is none. */
+  pinBefore: string | null;
+  /** Sites whose newest certificate is of the one before. */
+  sitesBefore: string[];
 }
 
 export interface IssuedToken {

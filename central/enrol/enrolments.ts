@@ -14,6 +14,8 @@ export interface EnrolmentRow {
   renewedAt: number | null;
   notAfter: number;
   disabled: boolean;
+  /** Pin of the authority that signed the newest certificate; missing in rows of before. */
+  authority?: string;
 }
 
 /** What one decision changes; all of it or nothing. null: forget. */

@@ -2,10 +2,11 @@ import type { X509Certificate } from 'node:crypto';
 import { type Clock, isoTime } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { type EnrolAnswer, type EnrolRequest, parseToken } from '#shared/wire/enrol.ts';
+import { Audit } from '../audit.ts';
 import type { Landing } from '../landing/landing.ts';
-import { Audit } from './audit.ts';
-import { type Authority, type Issued, keyPin } from './authority.ts';
-import { EnrolError, type Enrolment } from './enrol.ts';
+import type { Authority, Issued } from './authority.ts';
+import { keyPin } from './authority-keys.ts';
+import { type AuthorityState, EnrolError, type Enrolment } from './enrol.ts';
 import { type EnrolmentRow, Enrolments } from './enrolments.ts';
 import { siteNameOf } from './site-name.ts';
 import { isSecretOf, newToken, type TokenRow } from './tokens.ts';
@@ -19,6 +20,8 @@ export interface EnrolmentOptions {
   lifeMs: number;
   /** An expired certificate may still renew for this long. */
   graceMs: number;
+  /** Another authority signs: whatever shows its certificates has to follow. */
+  onAuthority: () => Promise<void>;
 }
 
 /** Requests under way with the old certificate may end after the new one was first seen. */
@@ -69,6 +72,7 @@ class OwnEnrolment implements Enrolment {
       const enrolment: EnrolmentRow = {
         ...{ alias, key: issued.key, previousKey: null, previousUntil: null },
         ...{ enrolledAt: now, renewedAt: null, notAfter: issued.notAfter, disabled: false },
+        authority: authority.pin,
       };
       // Until the gateway has heard the answer it may ask again: only its own key is served then.
       await this.#book.write({ tokens: [{ ...row, usedFor: issued.key }], enrolment });
@@ -127,7 +131,7 @@ class OwnEnrolment implements Enrolment {
         enrolment: {
           ...row,
           ...{ key: issued.key, previousKey, previousUntil: null },
-          ...{ renewedAt: now, notAfter: issued.notAfter },
+          ...{ renewedAt: now, notAfter: issued.notAfter, authority: authority.pin },
         },
       });
       this.#audit.done('renewed', factsOf(alias, issued));
@@ -158,7 +162,7 @@ class OwnEnrolment implements Enrolment {
     const alias = siteNameOf(certificate);
     const facts = { alias, serial: certificate.serialNumber };
     const isClient = certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2') && !certificate.ca;
-    if (alias === undefined || !isClient || !authority.signed(certificate)) {
+    if (alias === undefined || !isClient || !authority.signer(certificate)) {
       const why = 'the certificate was not issued to a site by this central';
       throw this.#refuse('foreign-certificate', why, newTokenHint('ALIAS'), facts);
     }
@@ -213,6 +217,46 @@ class OwnEnrolment implements Enrolment {
       });
       this.#audit.done('removed', { alias });
       return true;
+    });
+  }
+
+  isOutdated(certificate: X509Certificate): boolean {
+    const { authority } = this.#options;
+    return authority.pinBefore !== null && authority.signer(certificate) === authority.pinBefore;
+  }
+
+  authority(): AuthorityState {
+    const { pin, pinBefore } = this.#options.authority;
+    const isBefore = (alias: string) => this.#book.of(alias)?.authority !== pin;
+    const sitesBefore = pinBefore === null ? [] : this.#book.aliases().filter(isBefore).sort();
+    return { pin, pinBefore, sitesBefore };
+  }
+
+  rotateAuthority(): Promise<AuthorityState> {
+    const { authority, clock, onAuthority } = this.#options;
+    return this.#book.decide(async () => {
+      await authority.rotate(clock.now());
+      this.#audit.done('authority-rotated', { by: authority.pin });
+      await onAuthority();
+      return this.authority();
+    });
+  }
+
+  retireAuthority(evenSo: boolean): Promise<AuthorityState> {
+    const { authority, onAuthority } = this.#options;
+    return this.#book.decide(async () => {
+      const { pinBefore, sitesBefore } = this.authority();
+      if (pinBefore === null) throw new RangeError('there is no authority before this one');
+      if (sitesBefore.length > 0 && !evenSo) {
+        const named = sitesBefore.slice(0, 10).join(', ') + (sitesBefore.length > 10 ? ', …' : '');
+        throw new RangeError(
+          `${sitesBefore.length} sites have not renewed since and would have to join again: ${named}`,
+        );
+      }
+      authority.retire();
+      this.#audit.done('authority-retired', { by: pinBefore });
+      await onAuthority();
+      return this.authority();
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { aliasUri } from '#shared/wire/enrol.ts';
-import { Audit } from './audit.ts';
+import { Audit } from '../audit.ts';
 import { type Credentials, EnrolError } from './enrol.ts';
 import { siteNameOf } from './site-name.ts';
 
@@ -9,6 +9,7 @@ import { siteNameOf } from './site-name.ts';
 export function outsideCredentials({ clock, log }: { clock: Clock; log: Logger }): Credentials {
   const audit = new Audit(log, () => clock.now());
   return {
+    isOutdated: () => false,
     identify(certificate, trusted) {
       const alias = siteNameOf(certificate);
       const isClient = certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2') ?? true;

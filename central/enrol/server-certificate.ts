@@ -29,17 +29,18 @@ export async function ownServerCertificate(
   parts: ServerCertificateParts,
 ): Promise<ServerCertificate> {
   let dueAt = 0;
+  let chain = '';
   const make = async (): Promise<SecureContext> => {
     const now = parts.clock.now();
     const issued = await authority.issueServer(names, now, lifeMs);
     dueAt = now + (lifeMs * 2) / 3;
-    const { certificate: ca } = authority;
-    return { key: issued.privateKey, cert: issued.certificate + ca, ca };
+    chain = authority.chain;
+    return { key: issued.privateKey, cert: issued.certificate + chain, ca: chain };
   };
   // A clock that was set back a long way would leave a certificate that is not valid yet.
   const isDue = () => {
     const now = parts.clock.now();
-    return now >= dueAt || now < dueAt - lifeMs;
+    return now >= dueAt || now < dueAt - lifeMs || chain !== authority.chain;
   };
   return keep(await make(), isDue, make, parts);
 }

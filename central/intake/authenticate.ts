@@ -8,6 +8,8 @@ import { Refusal } from './refusal.ts';
 export interface Credential {
   /** The alias that it was issued to; null: whatever the peer says is believed. */
   alias: string | null;
+  /** The site should renew its certificate soon, whatever its time. */
+  isOutdated?: boolean;
 }
 
 /** Throws a Refusal when the peer may not come in. `env` is what the listener puts beside. */
@@ -39,7 +41,8 @@ export const byCertificate =
       });
     }
     try {
-      return { alias: credentials.identify(certificate, socket.authorized) };
+      const alias = credentials.identify(certificate, socket.authorized);
+      return { alias, isOutdated: credentials.isOutdated(certificate) };
     } catch (error) {
       throw refusalOf(error);
     }
@@ -51,6 +54,8 @@ export const certificateOf = (socket: TLSSocket | undefined): X509Certificate | 
 
 export const tlsSocketOf = (env: unknown): TLSSocket | undefined =>
   (env as { incoming?: { socket?: TLSSocket } } | undefined)?.incoming?.socket;
+
+export const addressOf = (env: unknown): string | undefined => tlsSocketOf(env)?.remoteAddress;
 
 /** By name: rooms take types only from each other. */
 export function refusalOf(cause: unknown): unknown {

@@ -3,8 +3,9 @@ import { aliasProblem } from '#shared/wire/alias.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { linkHeader, linkPath, segmentsContentType } from '#shared/wire/link.ts';
 import { checkHeartbeat, checkHello } from '#shared/wire/link-check.ts';
+import { Audit } from '../audit.ts';
 import type { Enrolment } from '../enrol/enrol.ts';
-import { type Authenticate, assertMayUse } from './authenticate.ts';
+import { type Authenticate, addressOf, assertMayUse } from './authenticate.ts';
 import { withBody } from './body.ts';
 import { enrolRoutes } from './enrol-routes.ts';
 import { parseJson } from './json-body.ts';
@@ -30,17 +31,24 @@ interface Incoming {
   alias: string;
   request: Request;
   received: Received;
+  /** The answer asks for another certificate. */
+  renew: boolean;
 }
 
 /** The paths of the link (DESIGN §5). */
 export function linkApp(parts: LinkParts): Hono {
   const app = new Hono();
+  const audit = new Audit(parts.log, () => parts.clock.now());
   const post = (
     path: string,
     type: string,
     answer: (incoming: Incoming) => Promise<object>,
   ): void => {
-    app.post(path, async (c) => Response.json(await answer(enter(parts, c, type))));
+    app.post(path, async (c) => {
+      const incoming = enter(parts, c, type);
+      const headers = incoming.renew ? { [linkHeader.renew]: '1' } : undefined;
+      return Response.json(await answer(incoming), { headers });
+    });
     app.all(path, () => {
       throw new Refusal(405, 'method-not-allowed', `${path} takes POST`);
     });
@@ -55,12 +63,28 @@ export function linkApp(parts: LinkParts): Hono {
     return new Refusal(404, 'not-found', 'there is no such path', { hint }).response();
   });
   app.onError((error, c) => {
-    if (error instanceof Refusal) return error.response();
+    if (error instanceof Refusal) return told(audit, error, c).response();
     parts.log.error({ err: error, path: c.req.path }, 'link request failed');
     const hint = "central's log has the details";
     return new Refusal(500, 'internal', 'this is a fault of ours', { hint }).response();
   });
   return app;
+}
+
+/** Statuses that no agent of ours gets in good order: somebody tries, or something is broken. */
+const suspicious = new Set([400, 403, 405, 408, 413, 415]);
+
+/** What enrolment refused it has told already. */
+function told(audit: Audit, refusal: Refusal, c: Context): Refusal {
+  const isTold = (refusal.cause as Error | undefined)?.name === 'EnrolError';
+  if (isTold || !suspicious.has(refusal.status)) return refusal;
+  const said = c.req.header(linkHeader.alias);
+  const alias = aliasProblem(said) === undefined ? said : undefined;
+  return audit.refused(refusal, {
+    alias,
+    address: addressOf(c.env),
+    path: c.req.path.slice(0, 200),
+  });
 }
 
 /** Who it is, and whether it may come in: all that can be told without the body. */
@@ -85,7 +109,7 @@ function enter(parts: LinkParts, c: Context, type: string): Incoming {
   if (sent !== type) {
     throw new Refusal(415, 'wrong-type', `Content-Type is "${sent ?? ''}", not "${type}"`);
   }
-  return { alias, request, received };
+  return { alias, request, received, renew: credential.isOutdated === true };
 }
 
 /** Reads the body within its bounds, then waits for the alias' turn. */

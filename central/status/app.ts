@@ -1,5 +1,6 @@
 import { type Handler, Hono, type MiddlewareHandler } from 'hono';
 import type { LandingError } from '../landing/landing.ts';
+import { authorityRoutes } from './authority-routes.ts';
 import { browseRoutes } from './browse-routes.ts';
 import { ApiError, errorResponse, notFound } from './errors.ts';
 import type { FleetEvents } from './events.ts';
@@ -36,6 +37,7 @@ export function statusApp(parts: StatusParts): Hono {
   const document = openapiDocument(parts.version);
   const routes: Route[] = [
     ...fleetRoutes(parts),
+    ...authorityRoutes(parts),
     ...browseRoutes(parts),
     { path: '/api/v1/events', get: (c) => parts.events.connect(c.req.raw) },
     ...probeRoutes(parts),

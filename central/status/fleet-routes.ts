@@ -55,7 +55,7 @@ function actionRoute(parts: StatusParts, action: (typeof actions)[number]): Rout
       const isEnrolled = parts.enrolment?.enrolled().includes(asked) ?? false;
       const alias = isEnrolled ? asked : known(parts, c).alias;
       await perform(parts.fleet, action, alias);
-      parts.log.info({ alias, action }, 'site changed by hand');
+      parts.log.info({ audit: true, event: `edge-${action}`, alias }, 'audit: changed by hand');
       return c.json({ alias, action, done: true });
     },
   };

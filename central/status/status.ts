@@ -37,6 +37,11 @@ export interface FleetAdmin {
   remove(alias: string): Promise<void>;
 }
 
+type EnrolmentAdmin = Pick<
+  Enrolment,
+  'issueToken' | 'enrolled' | 'authority' | 'rotateAuthority' | 'retireAuthority'
+>;
+
 export interface StatusOptions {
   /** `host:port`, loopback only; port 0 picks a free one. */
   listen: string;
@@ -48,7 +53,7 @@ export interface StatusOptions {
   /** Where edges connect to, shown to people; null while there is no link. */
   linkUrl: string | null;
   /** Issues join tokens; undefined: the link has no authority of its own. */
-  enrolment?: Pick<Enrolment, 'issueToken' | 'enrolled'> | undefined;
+  enrolment?: EnrolmentAdmin | undefined;
   /** Clients of /api/v1/events at once. Default 32. */
   maxEventClients?: number;
   /** A second listener, for other machines: TLS, and only with the token. */

@@ -2,6 +2,7 @@ import { Backoff } from '#shared/std/backoff.ts';
 import { type Clock, isoTime } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { checkEnrolAnswer, enrolPath } from '#shared/wire/enrol.ts';
+import { linkHeader } from '#shared/wire/link.ts';
 import { type Credential, saveCredential, validityOf } from './credential.ts';
 import type { TlsIdentity } from './tls-connect.ts';
 import type { Transport, TransportResponse } from './transport.ts';
@@ -20,6 +21,7 @@ export interface CredentialKeeperOptions {
 /** How often it is looked whether renewal is due: a clock that is set, a machine that slept. */
 const lookEveryMs = 60_000;
 const timeoutMs = 30_000;
+const spreadMs = 10 * 60_000;
 
 /**
  * Renews the certificate over the link: at two thirds of its life, give or take a twentieth, so
@@ -67,8 +69,18 @@ export class CredentialKeeper {
     return this.#running;
   }
 
-  /** Central's answers pass by here: one may say that the certificate has expired. */
+  /**
+   * Central's answers pass by here: one may say that the certificate has expired, or that it is of
+   * an authority that goes. The latter is told to all sites at once: they spread themselves.
+   */
   heard(response: TransportResponse): void {
+    if (response.headers[linkHeader.renew] !== undefined && !this.#told) {
+      const { clock, random } = this.#options;
+      this.#told = true;
+      this.#notBeforeAttempt = clock.monotonic() + random() * spreadMs;
+      void this.check();
+      return;
+    }
     if (response.status !== 403) return;
     const text = Buffer.from(response.body).toString('utf8');
     if (!text.includes('"certificate-expired"')) return;

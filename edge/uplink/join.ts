@@ -6,6 +6,7 @@ import { checkEnrolAnswer, enrolPath, formatToken, type JoinToken } from '#share
 import { type Credential, pinOf, saveCredential, writePrivate } from './credential.ts';
 import { newKey, requestFor } from './credential-request.ts';
 import { HttpTransport } from './http-transport.ts';
+import { chainOf } from './tls-connect.ts';
 
 export interface JoinOptions {
   token: JoinToken;
@@ -56,11 +57,11 @@ export async function join(options: JoinOptions): Promise<Credential> {
     if (response.status !== 200) throw refusalIn(text, response.status);
     const answer = checkEnrolAnswer(JSON.parse(text));
     const made = new X509Certificate(answer.certificate);
-    if (!made.verify(new X509Certificate(ca).publicKey)) {
+    if (!made.verify(new X509Certificate(answer.ca).publicKey)) {
       throw new JoinError('central answered with a certificate that its authority did not sign');
     }
     const { alias: name, certificate } = answer;
-    // What central serves beside the authority that the token pins is vouched for by the latter.
+    // The authority of today: another than the pinned one, where that was replaced meanwhile.
     const credential = { alias: name, key, certificate, ca: answer.ca, url, tokenId: token.id };
     saveCredential(path, credential);
     rmSync(keyPath);
@@ -93,22 +94,14 @@ export function authorityOf(url: string, pin: string, signal?: AbortSignal): Pro
     signal?.addEventListener('abort', () => fail('given up'), { once: true });
     socket.once('error', (error) => fail(`cannot be reached (${error.message}); check --url`));
     socket.once('secureConnect', () => {
-      const found = chainOf(socket).find((certificate) => pinOf(certificate) === pin);
+      const found = chainOf(socket.getPeerX509Certificate()).find(
+        (one) => one.verify(one.publicKey) && pinOf(one) === pin,
+      );
       if (!found) return fail('this is not the central that issued the token; check --url');
       socket.destroy();
       resolve(found.toString());
     });
   });
-}
-
-function chainOf(socket: tls.TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let at: X509Certificate | undefined = socket.getPeerX509Certificate();
-  while (at && chain.length < 10) {
-    chain.push(at);
-    at = at.issuerCertificate;
-  }
-  return chain;
 }
 
 function refusalIn(text: string, status: number): JoinError {

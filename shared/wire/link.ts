@@ -15,6 +15,8 @@ export const linkHeader = {
   session: 'tributary-session',
   /** The edge's accept clock when it sent the request, ms: makes acceptance times comparable. */
   clock: 'tributary-clock',
+  /** Of an answer: the certificate that came with the request should be renewed at once. */
+  renew: 'tributary-renew',
 } as const;
 export const segmentsContentType = 'application/vnd.tributary.segments';
 

@@ -83,9 +83,9 @@ export class EnrolledWorld {
     return { code, output: io.output(), errors: io.errors() };
   }
 
-  async startAgent(name: string): Promise<Agent> {
+  async startAgent(name: string, random = Math.random): Promise<Agent> {
     const config = loadEdgeConfig({ file: join(this.folder, `${name}.toml`), env: {} });
-    const deps = { clock: systemClock, log: this.log, random: Math.random, version: 'test' };
+    const deps = { clock: systemClock, log: this.log, random, version: 'test' };
     const agent = await startAgent(config, deps);
     this.#agents.push(agent);
     return agent;

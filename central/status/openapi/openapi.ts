@@ -1,3 +1,4 @@
+import { authorityPaths, authoritySchemas } from './authority.ts';
 import { browsePaths, browseSchemas } from './browse.ts';
 import { centralPaths, centralSchemas } from './central.ts';
 import { edgePaths, edgeSchemas } from './edges.ts';
@@ -21,15 +22,21 @@ export const openapiDocument = (version: string) => ({
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
   servers: [{ url: '/' }],
-  paths: { ...edgePaths, ...flowPaths, ...ledgerPaths, ...browsePaths, ...centralPaths } as {
-    [path: string]: Schema;
-  },
+  paths: {
+    ...edgePaths,
+    ...flowPaths,
+    ...ledgerPaths,
+    ...browsePaths,
+    ...authorityPaths,
+    ...centralPaths,
+  } as { [path: string]: Schema },
   components: {
     schemas: {
       ...edgeSchemas,
       ...flowSchemas,
       ...ledgerSchemas,
       ...browseSchemas,
+      ...authoritySchemas,
       ...centralSchemas,
     } as { [name: string]: Schema },
   },

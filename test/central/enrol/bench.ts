@@ -37,7 +37,7 @@ export class EnrolmentBench {
     this.authority = await Authority.open(this.authorityPath, 'c'.repeat(32), clock.now());
     this.enrolment = await openEnrolment({
       ...{ landing, authority: this.authority, clock, log: this.log },
-      ...{ lifeMs: 30 * dayMs, graceMs: 180 * dayMs },
+      ...{ lifeMs: 30 * dayMs, graceMs: 180 * dayMs, onAuthority: async () => {} },
     });
   }
 

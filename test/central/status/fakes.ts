@@ -154,6 +154,21 @@ export const partitionOf =
     return { records: rest.slice(0, limit), next };
   };
 
+/** An authority that was replaced, with one site that has not renewed since. */
+function fakeEnrolment(): NonNullable<Parameters<typeof createStatus>[0]['enrolment']> {
+  const state = { pin: 'B'.repeat(43), pinBefore: 'A'.repeat(43), sitesBefore: ['factory-b'] };
+  return {
+    issueToken: async (alias) => ({ alias, token: 'x', expiresAt: epochMs }),
+    enrolled: () => [],
+    authority: () => state,
+    rotateAuthority: () => Promise.reject(new RangeError('the one before was not retired yet')),
+    retireAuthority: async (evenSo) => {
+      if (evenSo) return { ...state, pinBefore: null, sitesBefore: [] };
+      throw new RangeError('1 sites have not renewed since');
+    },
+  };
+}
+
 export function fakeStatus(over: Partial<Landing> = {}, maxEventClients?: number) {
   const fleet = new FakeFleet();
   const virtual = new VirtualTime();
@@ -167,6 +182,7 @@ export function fakeStatus(over: Partial<Landing> = {}, maxEventClients?: number
     version: '0.1.0',
     linkUrl: 'http://127.0.0.1:8443',
     maxEventClients,
+    enrolment: fakeEnrolment(),
   });
   const pass = (ms: number) => {
     const until = virtual.now + ms;

@@ -99,6 +99,7 @@ const answered: [path: string, asked: string][] = [
     '/api/v1/topics/factory-a.x/partitions/7/records',
   ],
   ['/api/v1/central', '/api/v1/central'],
+  ['/api/v1/authority', '/api/v1/authority'],
   ['/healthz', '/healthz'],
   ['/readyz', '/readyz'],
   ['/livez', '/livez'],
@@ -125,6 +126,21 @@ test('changes and their refusals are answered as described', async () => {
       const found = complaints('post', path, response.status, await response.json());
       expect([asked, headers, found]).toEqual([asked, headers, []]);
     }
+  }
+});
+
+test('the authority is replaced and retired as described', async () => {
+  const { app } = full();
+  const headers = { 'content-type': 'application/json' };
+  for (const [path, query, status] of [
+    ['/api/v1/authority/rotate', '', 409],
+    ['/api/v1/authority/retire', '', 409],
+    ['/api/v1/authority/retire', '?evenSo=true', 200],
+    ['/api/v1/authority/retire', '?other=1', 400],
+  ] as const) {
+    const response = await app.request(`${path}${query}`, { method: 'POST', headers });
+    expect([query, response.status]).toEqual([query, status]);
+    expect(complaints('post', path, status, await response.json())).toEqual([]);
   }
 });
 

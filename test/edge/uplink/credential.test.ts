@@ -219,3 +219,18 @@ test('the name has to fit, and the message says what to do; an expired one is re
   await expect(ask(transport, old.server.url)).rejects.toThrow(/compare the clocks/);
   expect(readFileSync(path, 'utf8')).toContain('factory-a');
 });
+
+test('told that its authority goes, a gateway renews within ten minutes, at a moment of its own', async () => {
+  const { link, keeper, pass } = keep(await enrolled());
+  const told = { status: 200, headers: { 'tributary-renew': '1' }, body: Buffer.from('{}') };
+  keeper.heard(told);
+  await keeper.check();
+  expect(link.asked).toBe(0);
+  pass(299_000);
+  keeper.heard(told);
+  await keeper.check();
+  expect(link.asked).toBe(0);
+  pass(2_000);
+  await keeper.check();
+  expect(link.asked).toBe(1);
+});

@@ -1,6 +1,4 @@
 import type { Logger } from '#shared/std/log.ts';
-import type { EnrolError } from './enrol.ts';
-
 /** Who did what to whom; never a secret. */
 export interface AuditFacts {
   alias?: string;
@@ -9,13 +7,16 @@ export interface AuditFacts {
   serial?: string;
   address?: string;
   notAfter?: string;
+  /** Whose tools or name it was: a user, an authority. */
+  by?: string;
+  path?: string;
 }
 
 /** Refusals of the same kind for the same site in the log at most this often. */
 const quietMs = 60_000;
 const rememberedMax = 1000;
 
-/** Lines of the log that tell who was let in: `audit: true` and an `event` of their own. */
+/** Lines of the log that tell who was let in: `audit: true` and an `event` of their own. No secret. */
 export class Audit {
   readonly #log: Logger;
   readonly #now: () => number;
@@ -32,7 +33,7 @@ export class Audit {
   }
 
   /** Tells the refusal and gives it back, to be thrown. */
-  refused(error: EnrolError, facts: AuditFacts): EnrolError {
+  refused<E extends Error & { code: string }>(error: E, facts: AuditFacts): E {
     const key = `${error.code} ${facts.alias ?? facts.tokenId ?? facts.address ?? ''}`;
     const now = this.#now();
     const last = this.#told.get(key);
