@@ -28,7 +28,7 @@ export async function setup(): Promise<void> {
   });
   await new Promise<void>((resolve) => server!.listen(path, resolve));
   server.unref();
-  process.env.TRIBUTARY_SHARED_KAFKA = path;
+  process.env.TRIBUTARY_KAFKA_SHARED = path;
 }
 
 /** Once on a machine, here rather than in some test's time. */
@@ -44,7 +44,7 @@ async function bringJars(): Promise<void> {
 
 export async function teardown(): Promise<void> {
   server?.close();
-  rmSync(process.env.TRIBUTARY_SHARED_KAFKA!, { force: true });
+  rmSync(process.env.TRIBUTARY_KAFKA_SHARED!, { force: true });
   await kafka?.then(
     (running) => running.close(),
     () => undefined,

@@ -17,7 +17,7 @@ export const sharedKafkaMissing: string | undefined = running ? undefined : kafk
  */
 export async function sharedKafka(): Promise<string> {
   if (running) return running;
-  const path = process.env.TRIBUTARY_SHARED_KAFKA;
+  const path = process.env.TRIBUTARY_KAFKA_SHARED;
   // Outside a run of vitest, for a script: one of its own, which ends with the process.
   if (!path) return (await startKafka()).bootstrap;
   const answer = JSON.parse(await text(createConnection(path))) as
