@@ -35,8 +35,8 @@ export interface SourceIndex {
    * with what landed last, unless `followed`.
    */
   segments: readonly LandedSegment[];
-  /** `segments` begin with the first that ever landed: nothing was forgotten before them. */
-  fromStart: boolean;
+  /** The first that ever landed of this partition. Left out: it is forgotten, or not known. */
+  first?: Pick<LandedSegment, 'remote' | 'merged'> | undefined;
   /** More of this incarnation landed behind `segments`, none of it before the position asked. */
   followed?: boolean;
   /**
@@ -125,9 +125,8 @@ function behind(
 
 /** The position is at or before the first record that we know of, `first`. */
 function before(topic: string, first: TopicRun, index: SourceIndex, wanted: number): Place {
-  const oldest = index.segments[0]!;
-  const nothingElse =
-    index.fromStart && oldest.remote.offset === 0 && baseIn(topic, oldest) !== undefined;
+  const oldest = index.first;
+  const nothingElse = oldest?.remote.offset === 0 && baseIn(topic, oldest) !== undefined;
   const exact = first.source === wanted || nothingElse;
   return { topic, offset: first.offset, exactness: exact ? 'exact' : 'before' };
 }
@@ -141,7 +140,10 @@ function without(topic: string, end: number, index: SourceIndex, wanted: number)
 const isSettled = ({ settled }: SourceIndex, wanted: number): boolean =>
   settled !== undefined && wanted <= settled;
 
-const baseIn = (topic: string, { remote, merged }: LandedSegment): number | undefined =>
+const baseIn = (
+  topic: string,
+  { remote, merged }: Pick<LandedSegment, 'remote' | 'merged'>,
+): number | undefined =>
   remote.topic === topic ? remote.offset : merged.find((place) => place.topic === topic)?.offset;
 
 function* newestFirst<T>(items: readonly T[]): Generator<T> {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import type { LandedSegment } from '#central/mirror/translate.ts';
 
 /**
@@ -102,3 +103,23 @@ function runsOf(group: PlainRecord[]): LandedSegment['runs'] {
   }
   return runs;
 }
+
+export const worldPlan: fc.Arbitrary<WorldPlan> = fc
+  .record({
+    records: fc.array(
+      fc.record({
+        hole: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat({ max: 3 })),
+        lost: fc.nat({ max: 9 }).map((n) => n === 0),
+        cut: fc.nat({ max: 3 }).map((n) => n === 0),
+        recreated: fc.nat({ max: 29 }).map((n) => n === 0),
+      }),
+      { maxLength: 40 },
+    ),
+    part: fc.double({ min: 0, max: 1, noNaN: true }),
+    foreign: fc.array(fc.record({ remote: fc.nat({ max: 2 }), merged: fc.nat({ max: 5 }) }), {
+      maxLength: 5,
+    }),
+    flowFrom: fc.oneof(fc.constant(0), fc.nat({ max: 5 })),
+    remoteStart: fc.oneof(fc.constant(0), fc.nat({ max: 50 })),
+  })
+  .map(({ part, ...rest }) => ({ ...rest, arrived: Math.round(part * rest.records.length) }));

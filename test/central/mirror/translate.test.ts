@@ -9,6 +9,7 @@ import {
   remoteName,
   type SourceWorld,
   type WorldPlan,
+  worldPlan,
 } from './source-world.ts';
 
 const life = '1'.padStart(32, '0');
@@ -29,7 +30,7 @@ const segment = (
 });
 
 const at = (segments: LandedSegment[], offset: number, more: object = {}) =>
-  translate({ segments, fromStart: true, ...more }, { offset, incarnation: life });
+  translate({ segments, first: segments[0], ...more }, { offset, incarnation: life });
 
 const remoteOf = (segments: LandedSegment[], offset: number, more: object = {}) => {
   const { offset: place, exactness } = at(segments, offset, more)!.remote;
@@ -86,7 +87,7 @@ describe('before our first record', () => {
   });
   test('MirrorMaker 2 has landed it, or it is forgotten: not exact', () => {
     expect(remoteOf([segment(0, 100, 5, 100)], 40)).toEqual([100, 'before']);
-    expect(remoteOf([segment(0, 100, 5, 0)], 40, { fromStart: false })).toEqual([0, 'before']);
+    expect(remoteOf([segment(0, 100, 5, 0)], 40, { first: undefined })).toEqual([0, 'before']);
   });
   test('next to read is our first: exact all the same', () => {
     expect(remoteOf([segment(0, 100, 5, 100)], 100)).toEqual([100, 'exact']);
@@ -112,7 +113,7 @@ test('a position in a topic that was created anew is not one in its predecessor'
   const next = '2'.padStart(32, '0');
   const landed = [segment(0, 0, 50, 0)];
   const translated = (offset: number) =>
-    translate({ segments: landed, fromStart: true }, { offset, incarnation: next })!.remote;
+    translate({ segments: landed, first: landed[0] }, { offset, incarnation: next })!.remote;
   expect(translated(0)).toMatchObject({ offset: 50, exactness: 'exact' });
   expect(translated(7)).toMatchObject({ offset: 50, exactness: 'ahead' });
   landed.push({ ...segment(50, 0, 10, 50), runs: [{ ...landed[0]!.runs[0]!, incarnation: next }] });
@@ -137,29 +138,9 @@ test('a source without positions translates to its end, and says that it does no
   expect(remoteOf(landed, 3)).toEqual([5, 'ahead']);
 });
 
-const plan: fc.Arbitrary<WorldPlan> = fc
-  .record({
-    records: fc.array(
-      fc.record({
-        hole: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat({ max: 3 })),
-        lost: fc.nat({ max: 9 }).map((n) => n === 0),
-        cut: fc.nat({ max: 3 }).map((n) => n === 0),
-        recreated: fc.nat({ max: 29 }).map((n) => n === 0),
-      }),
-      { maxLength: 40 },
-    ),
-    part: fc.double({ min: 0, max: 1, noNaN: true }),
-    foreign: fc.array(fc.record({ remote: fc.nat({ max: 2 }), merged: fc.nat({ max: 5 }) }), {
-      maxLength: 5,
-    }),
-    flowFrom: fc.oneof(fc.constant(0), fc.nat({ max: 5 })),
-    remoteStart: fc.oneof(fc.constant(0), fc.nat({ max: 50 })),
-  })
-  .map(({ part, ...rest }) => ({ ...rest, arrived: Math.round(part * rest.records.length) }));
-
 test(`every position translates as a walk over the records says (seed ${seed})`, () => {
   fc.assert(
-    fc.property(plan, (given) => {
+    fc.property(worldPlan, (given) => {
       const world = buildWorld(given);
       for (const incarnation of world.incarnations) checkAll(world, given, incarnation);
     }),
@@ -174,7 +155,7 @@ function checkAll(world: SourceWorld, given: WorldPlan, incarnation: string): vo
   const settled = (arrivedBefore.at(-1)?.source ?? -1) + 1;
   for (let offset = 0; offset <= end; offset++) {
     for (const known of [undefined, settled]) {
-      const index = { segments: world.segments, fromStart: true, settled: known };
+      const index = { segments: world.segments, first: world.segments[0], settled: known };
       const found = translate(index, { offset, incarnation });
       if (!found) {
         expect(world.segments).toEqual([]);

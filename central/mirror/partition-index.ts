@@ -1,0 +1,151 @@
+import type { LandedSegment, SourceIndex, SourcePosition } from './translate.ts';
+
+/**
+ * What is remembered of where one source partition landed, in bounded memory however much did: the
+ * newest segments whole, older ones as chunks, of which only is known where they stand in the
+ * landing's index and which source offsets begin in them.
+ *
+ *   chunks  [ 0 … 8 191 ] [ 8 192 … 12 287 ] [ 12 288 … 14 335 ]   tail  | | | | | | | |
+ *
+ * A position in the tail is translated at once; for an older one, one chunk is read again.
+ */
+export interface Chunk {
+  /** Where it stands in the landing's index, both inclusive. */
+  from: number;
+  to: number;
+  segments: number;
+  /** By incarnation: the lowest source offset in it. */
+  lowest: Map<string, number>;
+}
+
+/** What has to be read of the landing's index before a position can be translated. */
+export interface ChunkToRead {
+  from: number;
+  to: number;
+  /** Makes the index of the segments read, in their order. */
+  with(segments: readonly LandedSegment[]): SourceIndex;
+}
+
+export interface PartitionIndexLimits {
+  /** Runs in the tail; half of them become a chunk when there are more. A segment has one at least. */
+  tailRuns: number;
+  /** Chunks; the two smallest neighbours become one when there are more. */
+  chunks: number;
+}
+
+const defaultLimits: PartitionIndexLimits = { tailRuns: 512, chunks: 64 };
+
+interface Entry {
+  at: number;
+  segment: LandedSegment;
+}
+
+export class PartitionIndex {
+  readonly #limits: PartitionIndexLimits;
+  /** The landing's index begins with the first that is added: nothing was forgotten. */
+  readonly #complete: boolean;
+  #first: Pick<LandedSegment, 'remote' | 'merged'> | undefined;
+  #chunks: Chunk[] = [];
+  #tail: Entry[] = [];
+  #tailRuns = 0;
+
+  constructor(options: { complete: boolean; limits?: PartitionIndexLimits }) {
+    this.#complete = options.complete;
+    this.#limits = options.limits ?? defaultLimits;
+  }
+
+  /** `at` is where the landing's index has it, growing. */
+  add(segment: LandedSegment, at: number): void {
+    const before = this.#tail.at(-1)?.at ?? this.#chunks.at(-1)?.to ?? -1;
+    if (at <= before) return;
+    if (this.#complete) this.#first ??= { remote: segment.remote, merged: segment.merged };
+    this.#tail.push({ at, segment });
+    this.#tailRuns += weight(segment);
+    if (this.#tailRuns > this.#limits.tailRuns && this.#tail.length > 1) this.#fold();
+  }
+
+  /** The segment that landed last. */
+  get newest(): LandedSegment | undefined {
+    return this.#tail.at(-1)?.segment;
+  }
+
+  /** For tests and metrics: what it takes. */
+  get size(): { runs: number; chunks: number } {
+    return { runs: this.#tailRuns, chunks: this.#chunks.length };
+  }
+
+  /** The index that `position` is to be translated with, or what must be read for it. */
+  around(position: SourcePosition): SourceIndex | ChunkToRead {
+    const segments = this.#tail.map(({ segment }) => segment);
+    const { incarnation, offset } = position;
+    const isBelow = (lowest: number | undefined) => lowest !== undefined && lowest < offset;
+    const inMemory = { segments, first: this.#first };
+    if (isBelow(lowestOf(segments).get(incarnation))) return inMemory;
+    const below = this.#chunks.findLastIndex(({ lowest }) => isBelow(lowest.get(incarnation)));
+    const first = this.#chunks.findIndex(({ lowest }) => lowest.has(incarnation));
+    const chosen = below >= 0 ? below : first;
+    if (chosen < 0) return inMemory;
+    return this.#read(chosen, incarnation, segments);
+  }
+
+  #read(chosen: number, incarnation: string, tail: readonly LandedSegment[]): ChunkToRead {
+    const { from, to } = this.#chunks[chosen]!;
+    const between = this.#chunks.slice(chosen + 1);
+    return {
+      from,
+      to,
+      with: (segments) => ({
+        segments: [...segments, ...tail],
+        first: this.#first,
+        followed: between.some(({ lowest }) => lowest.has(incarnation)),
+      }),
+    };
+  }
+
+  /** The older half of the tail becomes a chunk. */
+  #fold(): void {
+    const folded: Entry[] = [];
+    for (const entry of this.#tail.slice(0, -1)) {
+      if (this.#tailRuns <= this.#limits.tailRuns / 2) break;
+      folded.push(entry);
+      this.#tailRuns -= weight(entry.segment);
+    }
+    this.#tail = this.#tail.slice(folded.length);
+    this.#chunks.push({
+      from: folded[0]!.at,
+      to: folded.at(-1)!.at,
+      segments: folded.length,
+      lowest: lowestOf(folded.map(({ segment }) => segment)),
+    });
+    if (this.#chunks.length > this.#limits.chunks) joinSmallest(this.#chunks);
+  }
+}
+
+const weight = ({ runs }: LandedSegment): number => Math.max(1, runs.length);
+
+function lowestOf(segments: readonly LandedSegment[]): Map<string, number> {
+  const lowest = new Map<string, number>();
+  for (const { runs } of segments) {
+    for (const { incarnation, sourceOffset } of runs) {
+      const known = lowest.get(incarnation) ?? Number.POSITIVE_INFINITY;
+      if (sourceOffset < known) lowest.set(incarnation, sourceOffset);
+    }
+  }
+  return lowest;
+}
+
+/** So that all grow alike: what one position costs to read is a fixed share of the whole. */
+function joinSmallest(chunks: Chunk[]): void {
+  let smallest = 0;
+  const together = (i: number) => chunks[i]!.segments + chunks[i + 1]!.segments;
+  for (let i = 1; i + 1 < chunks.length; i++) if (together(i) < together(smallest)) smallest = i;
+  chunks.splice(smallest, 2, join(chunks[smallest]!, chunks[smallest + 1]!));
+}
+
+function join(one: Chunk, other: Chunk): Chunk {
+  const lowest = new Map(one.lowest);
+  for (const [incarnation, source] of other.lowest) {
+    lowest.set(incarnation, Math.min(source, lowest.get(incarnation) ?? source));
+  }
+  return { from: one.from, to: other.to, segments: one.segments + other.segments, lowest };
+}
