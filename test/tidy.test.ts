@@ -110,6 +110,7 @@ const doors = new Set([
   'central/fleet/fleet.ts',
   'central/fleet/views.ts',
   'central/merge/merge.ts',
+  'central/mirror/mirror.ts',
 ]);
 const roomOf = (path: string): string | undefined =>
   /^((?:edge|central)\/[a-z-]+)\//.exec(path)?.[1];

@@ -27,7 +27,7 @@ export interface ChunkToRead {
 }
 
 export interface PartitionIndexLimits {
-  /** Runs in the tail; half of them become a chunk when there are more. A segment has one at least. */
+  /** Runs in the tail (a segment has one at least); when there are more, half become a chunk. */
   tailRuns: number;
   /** Chunks; the two smallest neighbours become one when there are more. */
   chunks: number;
