@@ -50,7 +50,7 @@ export async function startCollector(
     closing.push(() => fleet.close());
     const security = await openLinkSecurity(config, { landing, clock, log });
     const { certificate, enrolment } = security;
-    closing.push(() => certificate?.close());
+    closing.push(() => security.close?.());
     const parts = { landing, merge, fleet, clock, log, settings: config.intake };
     const intake = openIntake({ ...parts, ...security });
     closing.push(() => intake.close());

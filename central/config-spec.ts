@@ -40,6 +40,10 @@ export const centralSpec = (stateDirectory: string) =>
         doc: "Who signs the sites' certificates (URI tributary:edge:<alias>); PEM.",
         example: '"/etc/…"',
       }),
+      crl_file: setting(text, {
+        doc: 'Which of these were revoked (CRL, PEM); read again when it changes.',
+        example: '"/etc/…"',
+      }),
       heartbeat_interval: setting(duration(100, 3_600_000), {
         doc: 'How often edges report, also when nothing else moves.',
         default: '5s',

@@ -5,6 +5,7 @@ import { Authority } from './enrol/authority.ts';
 import type { Credentials, Enrolment } from './enrol/enrol.ts';
 import { openEnrolment } from './enrol/open-enrolment.ts';
 import { outsideCredentials } from './enrol/outside.ts';
+import { noRevocations, openRevocationList } from './enrol/revocation-list.ts';
 import {
   ownServerCertificate,
   type ServerCertificate,
@@ -18,17 +19,29 @@ export interface LinkSecurity {
   credentials?: Credentials;
   enrolment?: Enrolment;
   certificate?: ServerCertificate;
+  close?: () => void;
 }
 
 export async function openLinkSecurity(
   { link, enrol }: CentralConfig,
-  { landing, clock, log }: { landing: Landing; clock: Clock; log: Logger },
+  { landing, ...parts }: { landing: Landing; clock: Clock; log: Logger },
 ): Promise<LinkSecurity> {
+  const { clock, log } = parts;
   const { tls } = link;
   if (tls.mode === 'off') return {};
   if (tls.mode === 'files') {
-    const certificate = await serverCertificateFiles(tls, { clock, log });
-    return { certificate, credentials: outsideCredentials({ clock, log }) };
+    const { crlFile: file, caFile } = tls;
+    const revoked =
+      file === null ? noRevocations : await openRevocationList({ file, caFile }, parts);
+    const certificate = await serverCertificateFiles(tls, parts).catch((error: unknown) => {
+      revoked.close();
+      throw error;
+    });
+    const close = () => {
+      certificate.close();
+      revoked.close();
+    };
+    return { certificate, close, credentials: outsideCredentials(parts, revoked) };
   }
   const { lifeMs, graceMs, authorityPath } = enrol;
   const authority = await Authority.open(authorityPath, landing.centralId, clock.now());
@@ -37,7 +50,7 @@ export async function openLinkSecurity(
     ...{ landing, authority, clock, log, lifeMs, graceMs },
     onAuthority: () => certificate.check(),
   });
-  return { certificate, enrolment, credentials: enrolment };
+  return { certificate, enrolment, close: () => certificate.close(), credentials: enrolment };
 }
 
 /** What a person does to a site binds its certificate and its sessions; either may be missing. */

@@ -9,13 +9,14 @@ interface Written {
   cert_file: string | undefined;
   key_file: string | undefined;
   ca_file: string | undefined;
+  crl_file: string | undefined;
 }
 
 /** How the link proves who is who. */
 export type LinkTls =
   | { mode: 'off' }
   | { mode: 'own'; names: string[] }
-  | { mode: 'files'; certFile: string; keyFile: string; caFile: string };
+  | { mode: 'files'; certFile: string; keyFile: string; caFile: string; crlFile: string | null };
 
 /** Tells what does not fit together, then answers what can be made of it. */
 export function linkTlsOf(link: Written, problem: (key: string, message: string) => void): LinkTls {
@@ -34,6 +35,13 @@ export function linkTlsOf(link: Written, problem: (key: string, message: string)
   if (hasFiles && mode !== 'files') {
     problem('link.tls', 'does not go with cert_file, key_file and ca_file; use "auto"');
   }
+  if (link.crl_file !== undefined && mode !== 'files') {
+    problem(
+      'link.crl_file',
+      'goes with ca_file, of an outside authority; sites of our own are shut out with ' +
+        '"tributary-central edges disable"',
+    );
+  }
   if (mode === 'own') return { mode, names: [...new Set([...(link.names ?? []), ...ownNames()])] };
   if (mode === 'off') return { mode };
   for (const [key, file] of Object.entries({ certFile, keyFile, caFile })) {
@@ -41,7 +49,8 @@ export function linkTlsOf(link: Written, problem: (key: string, message: string)
     if (file === undefined)
       problem(name, 'is needed too: cert_file, key_file and ca_file go together');
   }
-  return { mode, certFile: certFile ?? '', keyFile: keyFile ?? '', caFile: caFile ?? '' };
+  const crlFile = link.crl_file ?? null;
+  return { mode, certFile: certFile ?? '', keyFile: keyFile ?? '', caFile: caFile ?? '', crlFile };
 }
 
 /** What this machine is reached by, as far as it knows. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,6 +27,22 @@ export class Certificates {
     const out = ['-days', '1', '-extfile', extensions, '-out', certFile];
     this.#openssl(['x509', '-req', '-in', request, ...ca, ...out]);
     return { certFile, keyFile };
+  }
+
+  /** What the authority says of certificates that it has taken back; by the names of `issue`. */
+  revoke(...names: string[]): { crlFile: string } {
+    const at = (file: string) => join(this.folder, file);
+    if (!existsSync(at('index'))) {
+      writeFileSync(at('index'), '');
+      const own = ['default_ca = own', '[own]', `database = ${at('index')}`];
+      const lines = ['default_md = sha256', 'default_crl_days = 1', `certificate = ${this.caFile}`];
+      const settings = ['[ca]', ...own, ...lines, `private_key = ${at('ca.key')}`];
+      writeFileSync(at('ca.conf'), `${settings.join('\n')}\n`);
+    }
+    const config = ['ca', '-config', at('ca.conf')];
+    for (const name of names) this.#openssl([...config, '-revoke', at(`${name}.crt`)]);
+    this.#openssl([...config, '-gencrl', '-out', at('crl.pem')]);
+    return { crlFile: at('crl.pem') };
   }
 
   remove(): void {

@@ -1,4 +1,5 @@
 import { copyFileSync, readFileSync } from 'node:fs';
+import https from 'node:https';
 import net from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { outsideCredentials } from '#central/enrol/outside.ts';
@@ -91,6 +92,48 @@ test('files that somebody renews are taken up; ones that cannot be read are told
   expect(outsideCredentials(parts)).toBeDefined();
   const half = world.file('half.toml', 'alias = "a"\ncentral.ca_file = "x"');
   expect(() => loadEdgeConfig({ file: half, env: {} })).toThrow(/central\.cert_file/);
+});
+
+test('what the outside authority takes back is out within a second, on open connections too', async () => {
+  const server = outside.issue('central');
+  outside.issue('site', 'URI:tributary:edge:factory-a');
+  outside.issue('other', 'URI:tributary:edge:factory-b');
+  const { crlFile } = outside.revoke();
+  const files = `link.cert_file = "${server.certFile}"
+     link.key_file = "${server.keyFile}"
+     link.ca_file = "${outside.caFile}"
+     link.crl_file = "${crlFile}"`;
+  await world.openCentral(files, systemClock, 'auto');
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
+  const say = async (name: string, alias: string, over = {}) => {
+    const pair = {
+      certFile: `${outside.folder}/${name}.crt`,
+      keyFile: `${outside.folder}/${name}.key`,
+    };
+    const headers = { [linkHeader.alias]: alias };
+    return (await world.request(linkPath.hello, { headers, ...shown(pair), ...over })).text;
+  };
+  // Known, but what it says is no hello.
+  expect(await say('site', 'factory-a', { agent })).toContain('bad-message');
+  outside.revoke('site');
+  await eventually(async () => {
+    expect(await say('site', 'factory-a', { agent })).toContain('"revoked"');
+  });
+  expect(await say('other', 'factory-b')).toContain('bad-message');
+  expect(world.lines.some((line) => /"audit":true.*"code":"revoked"/.test(line))).toBe(true);
+  // One that cannot be used leaves the one before in force.
+  const other = new Certificates();
+  copyFileSync(other.revoke().crlFile, crlFile);
+  await eventually(() => {
+    expect(world.lines.some((line) => line.includes('not signed by an authority'))).toBe(true);
+  });
+  other.remove();
+  expect(await say('site', 'factory-a')).toContain('"revoked"');
+  agent.destroy();
+  await world.collector.stop();
+  await expect(world.openCentral(files, systemClock, 'auto')).rejects.toThrow(/link\.crl_file/);
+  const own = world.openCentral(`link.crl_file = "${crlFile}"`);
+  await expect(own).rejects.toThrow(/goes with ca_file/);
 });
 
 test('whoever says nothing after connecting holds nobody up', async () => {
