@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import type { Clock } from '#shared/std/clock.ts';
 import type { HttpServer } from '#shared/std/http-server.ts';
 import { urlHost } from '#shared/std/listen-address.ts';
@@ -10,7 +11,9 @@ import { openIntake } from './intake/open-intake.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
 import { boundAdmin, openLinkSecurity } from './link-security.ts';
 import { openMerge } from './merge/merge.ts';
+import { readClientAuthority } from './status/sign-in.ts';
 import { openStatus } from './status/status.ts';
+import { addAddress } from './status-access-settings.ts';
 
 export interface CollectorDeps {
   clock: Clock;
@@ -66,7 +69,7 @@ export async function startCollector(
       linkUrl: shownUrl(link, config.link.name),
     });
     closing.push(() => status.close());
-    certificate?.follow((context) => status.remote?.secure(context));
+    certificate?.follow((context) => status.secureRemote(context));
     return {
       statusUrl: status.url,
       remoteStatusUrl: status.remote?.url ?? null,
@@ -86,8 +89,16 @@ function remoteOf(
 ) {
   if (!remote || !certificate) return undefined;
   const all = link.tls.mode === 'own' ? link.tls.names : link.name === null ? [] : [link.name];
-  const names = all.map((name) => name.toLowerCase());
-  return { ...remote, names, context: certificate.context };
+  const names = [...all, ...remote.names].map((name) => name.toLowerCase());
+  const { client, proxy } = remote;
+  const addresses = new BlockList();
+  for (const address of proxy?.addresses ?? []) addAddress(addresses, address);
+  return {
+    ...{ listen: remote.listen, tokenFile: remote.tokenFile, names },
+    client: client && { ca: readClientAuthority(client.caFile), names: client.names },
+    proxy: proxy && { header: proxy.header, addresses },
+    context: certificate.context,
+  };
 }
 
 /** As sites write it: by the name of the settings where there is one. */

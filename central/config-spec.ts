@@ -69,12 +69,34 @@ export const centralSpec = (stateDirectory: string) =>
         default: '127.0.0.1:8080',
       }),
       remote: setting(listenAddress, {
-        doc: 'The same for other machines: TLS, and only for who has the token.',
+        doc: 'The same for other machines: TLS, and only for who signs in, in one of these ways.',
         example: '"0.0.0.0:8444"',
       }),
       token_file: setting(text, {
         doc: 'File that holds the token of status.remote: 32 characters or more.',
         example: '"/etc/…"',
+      }),
+      client_ca_file: setting(text, {
+        doc: 'Whoever shows a certificate of this authority comes in; PEM. Sites do not.',
+        example: '"/etc/…"',
+      }),
+      client_names: setting(texts, {
+        doc: 'Only certificates with one of these common names; default all of that authority.',
+        example: '["alice"]',
+      }),
+      proxy_header: setting(text, {
+        doc: 'Header in which a reverse proxy names who has signed in there.',
+        example: '"X-Forwarded-User"',
+      }),
+      proxy_addresses: setting(texts, {
+        doc: 'Addresses of that proxy; from any other the header counts for nothing.',
+        default: [],
+        example: '["10.0.0.5"]',
+      }),
+      names: setting(texts, {
+        doc: 'More names that people reach status.remote by, also through the proxy.',
+        default: [],
+        example: '["tributary.example"]',
       }),
     }),
     landing: choice(

@@ -7,6 +7,7 @@ import { aliasProblem } from '#shared/wire/alias.ts';
 import { centralSpec } from './config-spec.ts';
 import { checkFlows } from './flow-check.ts';
 import { type LinkTls, linkTlsOf } from './link-tls-settings.ts';
+import { type RemoteStatusSettings, remoteStatusOf } from './status-access-settings.ts';
 
 /** Everything that central is told; times in ms, sizes in bytes. */
 export interface CentralConfig {
@@ -18,7 +19,7 @@ export interface CentralConfig {
   };
   enrol: { authorityPath: string; lifeMs: number; graceMs: number };
   intake: { heartbeatIntervalMs: number };
-  status: { listen: string; remote: { listen: string; tokenFile: string } | null };
+  status: { listen: string; remote: RemoteStatusSettings | null };
   landing: EmbeddedLandingSettings;
   flows: FlowSettings[];
   fleet: FleetSettings;
@@ -78,14 +79,17 @@ export function loadCentralConfig(sources: CentralConfigSources = {}): CentralCo
     overrides: sources.overrides,
   });
   const tls = linkTlsOf(settings.values.link, (key, message) => settings.problem(key, message));
-  check(settings, tls);
+  const remote = remoteStatusOf(settings.values.status, tls, (key, message) =>
+    settings.problem(key, message),
+  );
+  check(settings);
   settings.settle();
-  return configOf(settings, tls, env.JOURNAL_STREAM !== undefined);
+  return { ...configOf(settings, tls, remote), underJournal: env.JOURNAL_STREAM !== undefined };
 }
 
 type CentralSettings = Settings<ReturnType<typeof centralSpec>>;
 
-function check(settings: CentralSettings, tls: LinkTls): void {
+function check(settings: CentralSettings): void {
   const { link, status, fleet } = settings.values;
   if (!isLoopback(splitHostPort(status.listen)?.host ?? '')) {
     settings.problem(
@@ -93,12 +97,6 @@ function check(settings: CentralSettings, tls: LinkTls): void {
       'can be reached from other machines, and has no sign-in; use "127.0.0.1:8080", and ' +
         'status.remote with status.token_file for other machines',
     );
-  }
-  if (status.remote !== undefined && status.token_file === undefined) {
-    settings.problem('status.remote', 'needs status.token_file: who may see and change sites');
-  }
-  if (status.remote !== undefined && tls.mode === 'off') {
-    settings.problem('status.remote', 'needs the certificate of the link; set link.tls = "own"');
   }
   if (fleet.offline_after < 2 * link.heartbeat_interval) {
     settings.problem(
@@ -116,20 +114,18 @@ function check(settings: CentralSettings, tls: LinkTls): void {
   });
 }
 
-function configOf(settings: CentralSettings, tls: LinkTls, underJournal: boolean): CentralConfig {
+function configOf(
+  settings: CentralSettings,
+  tls: LinkTls,
+  remote: RemoteStatusSettings | null,
+): Omit<CentralConfig, 'underJournal'> {
   const { alias, link, enrol, status, landing, flow, fleet, log } = settings.values;
   return {
     alias,
     link: { listen: link.listen, tls, name: link.names?.[0] ?? null },
     enrol: { authorityPath: enrol.authority, lifeMs: enrol.life, graceMs: enrol.grace },
     intake: { heartbeatIntervalMs: link.heartbeat_interval },
-    status: {
-      listen: status.listen,
-      remote:
-        status.remote && status.token_file
-          ? { listen: status.remote, tokenFile: status.token_file }
-          : null,
-    },
+    status: { listen: status.listen, remote },
     landing: {
       type: landing.type,
       path: landing.path,
@@ -143,7 +139,6 @@ function configOf(settings: CentralSettings, tls: LinkTls, underJournal: boolean
       stalledAfterMs: fleet.stalled_after,
     },
     log,
-    underJournal,
     files: settings.files,
     warnings: settings.warnings.map(formatProblem),
   };

@@ -10,7 +10,7 @@ import { metricsRoute } from './metrics.ts';
 import { openapiDocument } from './openapi/openapi.ts';
 import type { Page } from './page.ts';
 import { probeRoutes } from './probes.ts';
-import { signIn } from './sign-in.ts';
+import { type RemoteAccess, signIn } from './sign-in.ts';
 import type { StatusOptions } from './status.ts';
 
 export interface StatusParts extends Omit<StatusOptions, 'remote'> {
@@ -19,7 +19,7 @@ export interface StatusParts extends Omit<StatusOptions, 'remote'> {
   /** Central's clock, ms. */
   startedAt: number;
   /** Beyond loopback: who may come in, and under which names of ours. */
-  access?: { token: string; names: readonly string[] };
+  access?: RemoteAccess;
 }
 
 /** A path and what answers there. Methods that are not named get 405. */
@@ -33,7 +33,7 @@ export function statusApp(parts: StatusParts): Hono {
   const app = new Hono();
   const { access } = parts;
   app.use(securityHeaders, ownHostOnly(parts.listen, access?.names));
-  if (access) app.use(signIn(access.token, parts));
+  if (access) app.use(signIn(access, parts));
   const document = openapiDocument(parts.version);
   const routes: Route[] = [
     ...fleetRoutes(parts),

@@ -1,12 +1,16 @@
+import type { Context } from 'hono';
 import type { Route, StatusParts } from './app.ts';
 import { ApiError } from './errors.ts';
 import { query } from './parameters.ts';
+import { signedInAs } from './sign-in.ts';
 import type { StatusOptions } from './status.ts';
 
 type Enrolment = NonNullable<StatusOptions['enrolment']>;
 
 /** The authority that signs sites' certificates: how it stands, and its replacement. */
-export function authorityRoutes({ enrolment }: StatusParts): Route[] {
+export function authorityRoutes({ enrolment, log }: StatusParts): Route[] {
+  const asked = (event: string, c: Context) =>
+    log.info({ audit: true, event, by: signedInAs(c) }, 'audit: asked for by hand');
   const own = (): Enrolment => {
     if (enrolment) return enrolment;
     throw new ApiError(
@@ -29,6 +33,7 @@ export function authorityRoutes({ enrolment }: StatusParts): Route[] {
       path: '/api/v1/authority/rotate',
       post: async (c) => {
         query(c.req.url, []);
+        asked('rotate-authority', c);
         return c.json(await possible(() => own().rotateAuthority()));
       },
     },
@@ -36,6 +41,7 @@ export function authorityRoutes({ enrolment }: StatusParts): Route[] {
       path: '/api/v1/authority/retire',
       post: async (c) => {
         const evenSo = query(c.req.url, ['evenSo']).get('evenSo') === 'true';
+        asked('retire-authority', c);
         return c.json(await possible(() => own().retireAuthority(evenSo)));
       },
     },

@@ -3,6 +3,7 @@ import type { Route, StatusParts } from './app.ts';
 import { ApiError, notFound } from './errors.ts';
 import { edgeJson, flowJson, streamJson, time } from './json.ts';
 import { aliasOf, query, wholeNumber } from './parameters.ts';
+import { signedInAs } from './sign-in.ts';
 import type { FleetAdmin } from './status.ts';
 
 const actions = ['adopt', 'disable', 'enable', 'remove'] as const satisfies (keyof FleetAdmin)[];
@@ -55,14 +56,17 @@ function actionRoute(parts: StatusParts, action: (typeof actions)[number]): Rout
       const isEnrolled = parts.enrolment?.enrolled().includes(asked) ?? false;
       const alias = isEnrolled ? asked : known(parts, c).alias;
       await perform(parts.fleet, action, alias);
-      parts.log.info({ audit: true, event: `edge-${action}`, alias }, 'audit: changed by hand');
+      parts.log.info(
+        { audit: true, event: `edge-${action}`, alias, by: signedInAs(c) },
+        'audit: changed by hand',
+      );
       return c.json({ alias, action, done: true });
     },
   };
 }
 
 /** The token is in the answer and nowhere else. */
-function enrolRoute({ enrolment, linkUrl }: StatusParts): Route {
+function enrolRoute({ enrolment, linkUrl, log }: StatusParts): Route {
   return {
     path: '/api/v1/edges/:alias/enrol',
     post: async (c) => {
@@ -79,6 +83,8 @@ function enrolRoute({ enrolment, linkUrl }: StatusParts): Route {
         );
       }
       const { token, expiresAt } = await enrolment.issueToken(alias, seconds * 1000);
+      const facts = { audit: true, event: 'edge-enrol', alias, by: signedInAs(c) };
+      log.info(facts, 'audit: a token was asked for');
       return c.json({ alias, token, expiresAt: time(expiresAt), linkUrl });
     },
   };

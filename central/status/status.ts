@@ -10,7 +10,7 @@ import type { Landing } from '../landing/landing.ts';
 import { statusApp } from './app.ts';
 import { FleetEvents } from './events.ts';
 import { loadPage } from './page.ts';
-import { type RemoteAccess, readToken } from './sign-in.ts';
+import type { RemoteAccess } from './sign-in.ts';
 
 /**
  * The status API (DESIGN §9), the metrics and the dashboard, on one loopback listener. Reads the
@@ -56,7 +56,7 @@ export interface StatusOptions {
   enrolment?: EnrolmentAdmin | undefined;
   /** Clients of /api/v1/events at once. Default 32. */
   maxEventClients?: number;
-  /** A second listener, for other machines: TLS, and only with the token. */
+  /** A second listener, for other machines: TLS, and only for who signs in. */
   remote?: (RemoteAccess & { context: SecureContext }) | undefined;
 }
 
@@ -65,6 +65,8 @@ export interface Status {
   url: string;
   /** null: no listener for other machines. */
   remote: HttpServer | null;
+  /** The listener for other machines gets another certificate of central's. */
+  secureRemote(context: SecureContext): void;
   app: Hono;
   /** Ends the event streams, finishes requests in flight. Idempotent. */
   close(): Promise<void>;
@@ -76,10 +78,9 @@ const closeDeadlineMs = 2_000;
 export function createStatus({ remote, ...options }: StatusOptions) {
   const events = new FleetEvents(options);
   const parts = { ...options, events, page: loadPage(), startedAt: options.clock.now() };
-  const access = remote && { token: readToken(remote.tokenFile), names: remote.names };
   return {
     app: statusApp(parts),
-    remoteApp: remote && statusApp({ ...parts, listen: remote.listen, access }),
+    remoteApp: remote && statusApp({ ...parts, listen: remote.listen, access: remote }),
     close: () => events.close(),
   };
 }
@@ -107,6 +108,7 @@ export async function openStatus(options: StatusOptions): Promise<Status> {
   return {
     url: server.url,
     remote,
+    secureRemote: (context) => remote?.secure(asServer(context, options.remote!)),
     app,
     async close() {
       close();
@@ -115,12 +117,18 @@ export async function openStatus(options: StatusOptions): Promise<Status> {
   };
 }
 
+/** Certificates that are shown here are of people and programs, not of sites. */
+const asServer = ({ key, cert }: SecureContext, { client }: RemoteAccess): SecureContext => ({
+  ...{ key, cert },
+  ...(client && { ca: client.ca }),
+});
+
 async function openRemote(app: Hono | undefined, remote: StatusOptions['remote']) {
   if (!app || !remote) return null;
   return listenHttp({
     listen: remote.listen,
     setting: 'status.remote',
-    tls: { context: remote.context, askPeer: false },
+    tls: { context: asServer(remote.context, remote), askPeer: remote.client !== null },
     listener: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
     requestTimeoutMs: 30_000,
   });
