@@ -90,7 +90,6 @@ export const centralSpec = (stateDirectory: string) =>
       }),
       proxy_addresses: setting(texts, {
         doc: 'Addresses of that proxy; from any other the header counts for nothing.',
-        default: [],
         example: '["10.0.0.5"]',
       }),
       names: setting(texts, {

@@ -9,7 +9,7 @@ interface Written {
   client_ca_file: string | undefined;
   client_names: string[] | undefined;
   proxy_header: string | undefined;
-  proxy_addresses: string[];
+  proxy_addresses: string[] | undefined;
 }
 
 /** Who may come in at `status.remote`; at least one of the ways is set. */
@@ -30,7 +30,8 @@ export function remoteStatusOf(
   problem: (key: string, message: string) => void,
 ): RemoteStatusSettings | null {
   const { remote: listen, token_file: tokenFile = null, client_ca_file: caFile } = status;
-  const { proxy_header: header, proxy_addresses: addresses, client_names: names = null } = status;
+  const { proxy_header: header, proxy_addresses: addresses = [] } = status;
+  const { client_names: names = null } = status;
   if (header !== undefined && !/^[A-Za-z][A-Za-z0-9-]{0,63}$/.test(header)) {
     problem('status.proxy_header', 'must be the name of a header, such as "X-Forwarded-User"');
   } else if (header !== undefined && standard.has(header.toLowerCase())) {
