@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
-import type { GroupsAnswer, GroupsReport } from '#shared/wire/groups.ts';
+import type { KafkaAnswer, KafkaReport } from '#shared/wire/kafka-report.ts';
 import type { StreamId } from '#shared/wire/link.ts';
 import type { GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
@@ -13,7 +13,7 @@ import type { LandedSegment, Place, SourceIndex, SourcePosition } from './transl
  */
 export interface Mirror {
   /** A site's report; its translation follows by itself. */
-  report(alias: string, report: GroupsReport): GroupsAnswer;
+  report(alias: string, report: KafkaReport): KafkaAnswer;
   /** Something of this source partition was committed. */
   landed(alias: string, stream: StreamId, segment: LandedSegment): void;
   /**

@@ -1,9 +1,9 @@
 import type {
-  GroupsAnswer,
-  GroupsReport,
+  KafkaAnswer,
+  KafkaReport,
   ReadPosition,
   ReportedOffset,
-} from '#shared/wire/groups.ts';
+} from '#shared/wire/kafka-report.ts';
 import { limits } from '#shared/wire/limits.ts';
 
 /** One group in one source partition, as the site told it. */
@@ -24,7 +24,7 @@ export class SiteGroups {
   #count = 0;
 
   /** Returns what it expects next, and which positions are new or changed. */
-  apply(report: GroupsReport, at: number): GroupsAnswer & { changed: GroupPosition[] } {
+  apply(report: KafkaReport, at: number): KafkaAnswer & { changed: GroupPosition[] } {
     if (report.number === 0) this.#begin(report.session);
     const again = report.number === this.#next - 1;
     if (report.session !== this.#session || (report.number !== this.#next && !again)) {

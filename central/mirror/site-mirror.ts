@@ -1,4 +1,4 @@
-import type { GroupsAnswer, GroupsReport } from '#shared/wire/groups.ts';
+import type { KafkaAnswer, KafkaReport } from '#shared/wire/kafka-report.ts';
 import type { StreamId } from '#shared/wire/link.ts';
 import { encodeGroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 import { encodeMm2OffsetSync } from '#shared/wire/mm2-offset-sync.ts';
@@ -32,7 +32,7 @@ export class SiteMirror {
     this.#syncs = new OffsetSyncs(options.offsetSyncIntervalMs ?? offsetSyncIntervalMsDefault);
   }
 
-  report(report: GroupsReport): GroupsAnswer {
+  report(report: KafkaReport): KafkaAnswer {
     const { next, changed } = this.#groups.apply(report, this.#options.clock.now());
     for (const position of changed) this.#dirty.set(keyOf(position), position);
     if (report.number === 0 || report.gone.length > 0) this.#forgetGone();

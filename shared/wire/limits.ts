@@ -17,11 +17,12 @@ export const limits = {
   requestFrames: 80_000,
   heartbeatBytes: 256 * 1024,
   helloBytes: 4 * 1024 * 1024,
-  groupsReportBytes: 1024 * 1024,
-  /** Offsets in one report of consumer groups (a group, a partition); the rest go in the next. */
-  groupsReportOffsets: 2_000,
+  kafkaReportBytes: 1024 * 1024,
+  /** Offsets, positions, topics and ACLs in one report, each; the rest go in the next. */
+  kafkaReportRows: 2_000,
   /** Offsets of consumer groups that central keeps for one site. */
   groupOffsetsPerEdge: 100_000,
+  configsPerTopic: 100,
   groupNameBytes: 1_000,
   groupMetadataBytes: 4_096,
   /** Streams in one heartbeat; the rest go in the next ones. */

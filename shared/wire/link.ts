@@ -7,9 +7,9 @@ export const linkPath = {
   hello: '/link/v1/hello',
   segments: '/link/v1/segments',
   heartbeat: '/link/v1/heartbeat',
-  groups: '/link/v1/groups',
+  kafka: '/link/v1/kafka',
 } as const;
-/** Request headers that name the sender of `segments`, `heartbeat` and `groups`. */
+/** Request headers that name the sender of `segments`, `heartbeat` and `kafka`. */
 export const linkHeader = {
   alias: 'tributary-alias',
   session: 'tributary-session',

@@ -4,7 +4,7 @@ import { PartitionIndex } from '#central/mirror/partition-index.ts';
 import type { LandedSegment } from '#central/mirror/translate.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
-import type { GroupsReport, ReportedGroup } from '#shared/wire/groups.ts';
+import type { KafkaReport, ReportedGroup } from '#shared/wire/kafka-report.ts';
 import { streamKey } from '#shared/wire/link.ts';
 import { decodeGroupCheckpoint, type GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 
@@ -73,9 +73,10 @@ export class MirrorWorld {
     this.mirror.landed('a', stream, segment);
   }
 
-  report(groups: ReportedGroup[], more: Partial<GroupsReport> = {}): number {
+  report(groups: ReportedGroup[], more: Partial<KafkaReport> = {}): number {
     const { next } = this.mirror.report('a', {
       ...{ version: 1, alias: 'a', session, number: this.#number, groups, gone: [], positions: [] },
+      ...{ topics: [], acls: null },
       ...more,
     });
     this.#number = next;

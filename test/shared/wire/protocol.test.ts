@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { checkBatch } from '#shared/wire/batch-check.ts';
 import { decodeFrames, encodeFrame, type Frame, type SegmentFrame } from '#shared/wire/frame.ts';
-import { checkGroupsAnswer, checkGroupsReport } from '#shared/wire/groups-check.ts';
+import { checkKafkaAnswer, checkKafkaReport } from '#shared/wire/kafka-report-check.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { linkHeader, linkPath, refusalCodes, segmentsContentType } from '#shared/wire/link.ts';
 import {
@@ -41,13 +41,13 @@ test('every example on the page is known to these tests', () => {
     'hex loss',
     'hex segment',
     'json error',
-    'json groups',
-    'json groups-answer',
     'json heartbeat',
     'json hello',
     'json hello-accepted',
     'json hello-adopt',
     'json hello-fork',
+    'json kafka',
+    'json kafka-answer',
     'json loss',
     'json segment',
     'json segments-answer',
@@ -61,8 +61,8 @@ test.each([
   ['hello-adopt', checkHelloAnswer],
   ['segments-answer', checkSegmentsAnswer],
   ['heartbeat', checkHeartbeat],
-  ['groups', checkGroupsReport],
-  ['groups-answer', checkGroupsAnswer],
+  ['kafka', checkKafkaReport],
+  ['kafka-answer', checkKafkaAnswer],
 ] as [string, (json: unknown) => unknown][])(
   'the %s example is one, field for field',
   (name, check) => {
@@ -136,7 +136,7 @@ test('the limits on the page are those of the code', () => {
   expect(page).toContain(`${limits.headersPerRecord} headers a record`);
   expect(page).toContain(`1 to ${limits.aliasLength} of letters`);
   expect(page).toContain(`${limits.heartbeatStreams} at most`);
-  expect(page).toContain(`JSON, ${limits.groupsReportBytes >> 20} MiB at most`);
-  expect(page).toContain(`${limits.groupsReportOffsets} offsets a report at most`);
+  expect(page).toContain(`JSON, ${limits.kafkaReportBytes >> 20} MiB at most`);
+  expect(page).toContain(`${limits.kafkaReportRows} rows of a kind in a report at most`);
   expect(page).toContain(`1 to ${limits.segmentRecords / 1000} 000 of them`);
 });

@@ -32,11 +32,36 @@ export interface ReadPosition {
   sequence: number;
 }
 
+/** A replicated topic as the site's Kafka has it. */
+export interface ReportedTopic {
+  topic: string;
+  incarnation: string;
+  partitions: number;
+  configs: ReportedConfig[];
+}
+
+export interface ReportedConfig {
+  name: string;
+  value: string | null;
+  /** Set for this topic; else the value is its cluster's default. */
+  explicit: boolean;
+}
+
+/** A literal binding of a replicated topic; Kafka's names. */
+export interface ReportedAcl {
+  topic: string;
+  principal: string;
+  host: string;
+  operation: string;
+  permission: 'ALLOW' | 'DENY';
+}
+
 /**
- * What a site tells of the consumer groups of its Kafka (PROTOCOL.md §7): how far each has read,
- * and how far the site itself has. Central translates the positions to its own topics.
+ * What a site tells of a Kafka of its own (PROTOCOL.md §7): how far its consumer groups have read,
+ * how far the site itself has, and what its topics are like. Central translates the positions, and
+ * compares and follows the topics.
  */
-export interface GroupsReport {
+export interface KafkaReport {
   version: number;
   alias: string;
   session: string;
@@ -46,9 +71,13 @@ export interface GroupsReport {
   /** Groups that are no more, or no longer wanted. */
   gone: string[];
   positions: ReadPosition[];
+  /** Those that are new or changed. */
+  topics: ReportedTopic[];
+  /** All of them, when they have changed; null: as told before. */
+  acls: ReportedAcl[] | null;
 }
 
-export interface GroupsAnswer {
+export interface KafkaAnswer {
   /** The number that central expects next; 0: it knows nothing (any more), tell all again. */
   next: number;
 }

@@ -1,14 +1,17 @@
 import { aliasProblem } from './alias.ts';
-import type { GroupsAnswer, GroupsReport } from './groups.ts';
 import {
+  boolean,
   integer,
   LinkFormatError,
   list,
   matching,
   named,
+  nullable,
   object,
+  oneOf,
   type Shape,
 } from './json-shape.ts';
+import type { KafkaAnswer, KafkaReport } from './kafka-report.ts';
 import { limits } from './limits.ts';
 import { linkVersion } from './link.ts';
 import { topicProblem } from './topic-name.ts';
@@ -48,21 +51,45 @@ const report = object({
           incarnation: id32,
           metadata: words(limits.groupMetadataBytes),
         }),
-        limits.groupsReportOffsets,
+        limits.kafkaReportRows,
       ),
     }),
-    limits.groupsReportOffsets,
+    limits.kafkaReportRows,
   ),
-  gone: list(group, limits.groupsReportOffsets),
+  gone: list(group, limits.kafkaReportRows),
   positions: list(
     object({ ...topicPartition, incarnation: id32, next: count, epoch: id32, sequence: count }),
-    limits.groupsReportOffsets,
+    limits.kafkaReportRows,
+  ),
+  topics: list(
+    object({
+      topic: topicPartition.topic,
+      incarnation: id32,
+      partitions: integer(1, limits.partitionsPerTopic),
+      configs: list(
+        object({ name: words(200), value: nullable(words(4_096)), explicit: boolean }),
+        limits.configsPerTopic,
+      ),
+    }),
+    limits.kafkaReportRows,
+  ),
+  acls: nullable(
+    list(
+      object({
+        topic: topicPartition.topic,
+        principal: words(1_000),
+        host: words(300),
+        operation: matching(/^[A-Z_]{1,40}$/, "an operation by Kafka's name, for example READ"),
+        permission: oneOf('ALLOW', 'DENY'),
+      }),
+      limits.kafkaReportRows,
+    ),
   ),
 });
 
 /** Throws a LinkFormatError with the field's path. */
-export const checkGroupsReport = (json: unknown): GroupsReport => report(json, '');
+export const checkKafkaReport = (json: unknown): KafkaReport => report(json, '');
 
 const answer = object({ next: count });
 
-export const checkGroupsAnswer = (json: unknown): GroupsAnswer => answer(json, '');
+export const checkKafkaAnswer = (json: unknown): KafkaAnswer => answer(json, '');
