@@ -1,4 +1,5 @@
 import { isoTime } from '#shared/std/clock.ts';
+import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, UsageError } from '#shared/std/command-line.ts';
 import { parseToken } from '#shared/wire/enrol.ts';
 import { joinPlaceOf, settingsOptions } from './cli-edge.ts';
@@ -10,9 +11,9 @@ export const joinCommand: Command = {
   summary: 'Make this gateway a site of central, with a one-time token.',
   details:
     'Makes a key that never leaves this gateway, and gets a certificate; the token is that of\n' +
-    '"tributary-central enrol ALIAS". "-" reads it from standard input. An agent that runs takes\n' +
-    'the certificate up by itself; as root, one that does not run is started.',
-  words: ['TOKEN'],
+    '"tributary-central enrol ALIAS"; without one (or "-") it is read from standard input. An agent\n' +
+    'that runs takes the certificate up by itself; as root, one that does not run is started.',
+  words: ['[TOKEN]'],
   options: {
     url: {
       type: 'string',
@@ -25,7 +26,7 @@ export const joinCommand: Command = {
     // A token on the command line stays out of sight of "ps" from here on.
     process.title = 'tributary-edge join';
     const [word] = args.words;
-    const token = parseToken(word === '-' ? await textOf(io.stdin) : word!);
+    const token = parseToken(word === undefined || word === '-' ? await asked(io) : word);
     if (!token) {
       throw new UsageError('TOKEN is none: copy it whole from "tributary-central enrol ALIAS"');
     }
@@ -54,10 +55,13 @@ export const joinCommand: Command = {
 const needsTls = 'must begin with https://; on loopback without TLS no joining is needed';
 const tokenBytesMax = 1024;
 
-async function textOf(input: AsyncIterable<Buffer | string>): Promise<string> {
+async function asked({ stdin, stderr }: CommandIo): Promise<string> {
+  if (stderr.isTTY) stderr.write('Token, of "tributary-central enrol ALIAS": ');
   let text = '';
-  for await (const part of input) {
+  for await (const part of stdin) {
     text += part;
+    // A person at a terminal ends it with the line.
+    if (text.includes('\n')) break;
     if (text.length > tokenBytesMax) throw new UsageError('standard input holds no token');
   }
   return text;

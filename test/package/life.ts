@@ -57,7 +57,7 @@ export function lifeOfPackages(release: Release): void {
       const names = globSync(`${built[0]}/*.deb`).map((path) => basename(path));
       await install(machine, ...names);
       expect(await machine.show(edge, 'ActiveState')).toBe('inactive');
-      await journalHas('not set up yet: give this site an alias');
+      await journalHas('not set up yet: run "tributary-edge join TOKEN"');
       await active(machine, central);
       expect(await machine.show(central, 'StatusText')).toBe('no site has called yet');
       expect(await machine.run('systemctl', '--failed', '--no-legend')).toBe('');

@@ -25,6 +25,8 @@ export interface Machine {
   get(url: string): Promise<unknown>;
   /** A property of a unit, as `systemctl show` tells. */
   show(unit: string, property: string): Promise<string>;
+  /** The host's number of its process 1. */
+  leader: number;
   /** Words that run `words` inside, for a process of the test's own. */
   inside(...words: string[]): [string, string[]];
   /** Files of the host that are in /mnt. */
@@ -85,6 +87,7 @@ function machineOf(leader: number, share: string, stop: () => Promise<void>): Ma
   const run = (...words: string[]) => command(...inside(...words));
   return {
     run,
+    leader,
     inside,
     share,
     stop,
