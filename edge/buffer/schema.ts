@@ -119,13 +119,14 @@ export function refuseNewer(database: Database): void {
 
 /** Sets how the file is written, and creates or migrates the tables. */
 export function prepareSchema(database: Database): void {
+  // First: even a setting would change a file that is not ours to change.
+  refuseNewer(database);
   database.pragma('auto_vacuum = INCREMENTAL');
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = OFF');
   database.pragma('temp_store = MEMORY');
   database.pragma('cache_size = -4096');
-  refuseNewer(database);
   const migrate = database.transaction(() => {
     for (const migration of migrations.slice(schemaVersion(database))) database.exec(migration);
     database.pragma(`user_version = ${version}`);
