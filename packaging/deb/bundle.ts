@@ -26,13 +26,32 @@ export function bundleProgram(
   const folder = join(work, `bundle-${program}-${target.debian}`);
   mkdirSync(folder, { recursive: true });
   const workers = globSync(`${program}/**/*worker.ts`, { cwd: root }).sort();
-  const crc32 = `@node-rs/crc32-linux-${target.node}-gnu`;
-  const addon = join(npmPackage(lock, crc32), `crc32.linux-${target.node}-gnu.node`);
   const meta = join(work, `meta-${program}-${target.debian}.json`);
+  const entries = [`${program}/main.ts`, ...workers].map((path) => join(root, path));
+  bundle(entries, { target, lock, folder, meta });
+  const bundled = nameWorkers(
+    folder,
+    workers.map((path) => basename(path, '.ts')),
+    version,
+  );
+  const addons = globSync('*.node', { cwd: folder }).sort();
+  for (const file of addons) run(stripTool(target), ['--strip-unneeded', join(folder, file)]);
+  const packages = [...packagesOf(meta), crc32Of(target)].sort();
+  return { folder, files: [...bundled, ...addons], packages };
+}
+
+const crc32Of = (target: Target): string => `@node-rs/crc32-linux-${target.node}-gnu`;
+
+/** Each entry becomes one file in `folder`: what is loaded late is in it, and runs late. */
+export function bundle(
+  entries: readonly string[],
+  { target, lock, folder, meta }: { target: Target; lock: Lock; folder: string; meta: string },
+): void {
+  const crc32 = npmPackage(lock, crc32Of(target));
   run(
     join(root, 'node_modules/.bin/esbuild'),
     [
-      ...[`${program}/main.ts`, ...workers].map((path) => join(root, path)),
+      ...entries,
       '--bundle',
       '--platform=node',
       '--target=node24',
@@ -46,21 +65,12 @@ export function bundleProgram(
       '--loader:.node=copy',
       `--alias:better-sqlite3=better-sqlite3/linux-${target.node}`,
       `--alias:@node-rs/crc32=${join(root, 'packaging/deb/crc32.cjs')}`,
-      `--alias:crc32-addon=${addon}`,
+      `--alias:crc32-addon=${join(crc32, `crc32.linux-${target.node}-gnu.node`)}`,
       `--banner:js=${banner}`,
       `--metafile=${meta}`,
     ],
     { cwd: root },
   );
-  const bundled = nameWorkers(
-    folder,
-    workers.map((path) => basename(path, '.ts')),
-    version,
-  );
-  const addons = globSync('*.node', { cwd: folder }).sort();
-  for (const file of addons) run(stripTool(target), ['--strip-unneeded', join(folder, file)]);
-  const packages = packagesOf(meta);
-  return { folder, files: [...bundled, ...addons], packages: [...packages, crc32].sort() };
 }
 
 /**
@@ -96,7 +106,8 @@ function nameWorkers(folder: string, workers: readonly string[], version: string
 const withVersion = (text: string, version: string): string =>
   text.replace(/(name: "tributary",\s+version: ")[^"]+(")/g, `$1${version}$2`);
 
-function packagesOf(meta: string): string[] {
+/** npm packages that are in a bundle. */
+export function packagesOf(meta: string): string[] {
   const { inputs } = JSON.parse(readFileSync(meta, 'utf8')) as { inputs: object };
   const names = Object.keys(inputs).flatMap(
     (path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
