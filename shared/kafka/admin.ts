@@ -249,14 +249,16 @@ export class ClusterAdmin implements KafkaAdmin {
       async () => {
         const [found] = await this.topics([topic]);
         const led = found?.partitions.filter(({ leader }) => leader >= 0) ?? [];
-        if (led.length >= Math.max(1, partitions) && led.length === found!.partitions.length) {
-          return;
+        if (led.length < Math.max(1, partitions) || led.length < found!.partitions.length) {
+          throw new KafkaError(
+            'unavailable',
+            `${topic} is made, but ${led.length} of its partitions have a leader by now`,
+            { topic, kafkaCode: 'LEADER_NOT_AVAILABLE' },
+          );
         }
-        throw new KafkaError(
-          'unavailable',
-          `${topic} is made, but ${led.length} of its partitions have a leader by now`,
-          { topic, kafkaCode: 'LEADER_NOT_AVAILABLE' },
-        );
+        // A broker tells who leads before it does so itself; who answers this does.
+        const all = led.map(({ partition }) => ({ topic, partition }));
+        await this.#perLeader(all, (list) => listOffsets(list, special.earliest, 'uncommitted'));
       },
       { clock, forMs: requestTimeoutMs, pauseMs: [10, 200] },
     );
