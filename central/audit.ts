@@ -16,6 +16,15 @@ export interface AuditFacts {
 const quietMs = 60_000;
 const rememberedMax = 1000;
 
+/** Node's codes, as ours and in words. */
+const connectionRefusals: { readonly [code: string]: [code: string, why: string] } = {
+  ERR_SSL_UNSUPPORTED_PROTOCOL: ['tls-version', 'only TLS 1.3 is spoken here'],
+  ERR_SSL_HTTP_REQUEST: ['plain-http', 'plain HTTP where TLS is spoken'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['too-slow', 'a request did not come in time'],
+  ERR_TLS_HANDSHAKE_TIMEOUT: ['too-slow', 'the handshake was not finished in time'],
+  HPE_HEADER_OVERFLOW: ['too-large', 'the headers are too large'],
+};
+
 /** Lines of the log that tell who was let in: `audit: true` and an `event` of their own. No secret. */
 export class Audit {
   readonly #log: Logger;
@@ -31,6 +40,12 @@ export class Audit {
   done(event: string, facts: AuditFacts): void {
     this.#log.info({ audit: true, event, ...facts }, `audit: ${event}`);
   }
+
+  /** A listener that refuses before there is a request. */
+  readonly connection = (code: string, address: string | undefined): void => {
+    const [own, why] = connectionRefusals[code] ?? ['bad-connection', 'this is not spoken here'];
+    this.refused(Object.assign(new Error(`${why} (${code})`), { code: own }), { address });
+  };
 
   /** Tells the refusal and gives it back, to be thrown. */
   refused<E extends Error & { code: string }>(error: E, facts: AuditFacts): E {

@@ -3,6 +3,7 @@ import type { Clock } from '#shared/std/clock.ts';
 import type { HttpServer } from '#shared/std/http-server.ts';
 import { urlHost } from '#shared/std/listen-address.ts';
 import type { Logger } from '#shared/std/log.ts';
+import { Audit } from './audit.ts';
 import type { CentralConfig } from './config.ts';
 import type { ServerCertificate } from './enrol/server-certificate.ts';
 import { openFleet } from './fleet/open-fleet.ts';
@@ -57,7 +58,12 @@ export async function startCollector(
     const parts = { landing, merge, fleet, clock, log, settings: config.intake };
     const intake = openIntake({ ...parts, ...security });
     closing.push(() => intake.close());
-    const link = await openLinkServer(intake.app, config.link.listen, certificate?.context);
+    const link = await openLinkServer(
+      intake.app,
+      config.link.listen,
+      new Audit(log, () => clock.now()),
+      certificate?.context,
+    );
     closing.push(() => link.close(closeDeadlineMs));
     certificate?.follow((context) => link.secure(context));
     const status = await openStatus({

@@ -100,6 +100,7 @@ function tellRefusals(
   if (verdict?.verdict !== 'refused') return;
   const { topic, partition } = frames[first]!;
   const message = `refused a segment of ${topic}/${partition}: ${verdict.code}: ${verdict.message}`;
-  log.warn({ alias, message }, 'segment refused');
+  const facts = { audit: true, event: 'refused', code: verdict.code, alias, message };
+  log.warn(facts, 'audit: refused: a segment');
   fleet.onTrouble({ alias, type: 'refused', message });
 }

@@ -4,6 +4,7 @@ import type { Clock } from '#shared/std/clock.ts';
 import { type HttpServer, listenHttp, type SecureContext } from '#shared/std/http-server.ts';
 import { isLoopback, parseListen } from '#shared/std/listen-address.ts';
 import type { Logger } from '#shared/std/log.ts';
+import { Audit } from '../audit.ts';
 import type { Enrolment } from '../enrol/enrol.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '../fleet/views.ts';
 import type { Landing } from '../landing/landing.ts';
@@ -101,7 +102,7 @@ export async function openStatus(options: StatusOptions): Promise<Status> {
     listener: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
     requestTimeoutMs: 30_000,
   });
-  const remote = await openRemote(remoteApp, options.remote).catch(async (error: unknown) => {
+  const remote = await openRemote(remoteApp, options).catch(async (error: unknown) => {
     await server.close(0);
     throw error;
   });
@@ -123,11 +124,13 @@ const asServer = ({ key, cert }: SecureContext, { client }: RemoteAccess): Secur
   ...(client && { ca: client.ca }),
 });
 
-async function openRemote(app: Hono | undefined, remote: StatusOptions['remote']) {
+async function openRemote(app: Hono | undefined, { remote, log, clock }: StatusOptions) {
   if (!app || !remote) return null;
+  const audit = new Audit(log, () => clock.now());
   return listenHttp({
     listen: remote.listen,
     setting: 'status.remote',
+    onRefused: audit.connection,
     tls: { context: asServer(remote.context, remote), askPeer: remote.client !== null },
     listener: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
     requestTimeoutMs: 30_000,

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { systemClock } from './clock.ts';
 import { parseListen, urlHost } from './listen-address.ts';
@@ -50,6 +50,11 @@ export interface HttpServerOptions {
    * told by the socket's `authorized`, not refused here.
    */
   tls?: { context: SecureContext; askPeer: boolean };
+  /**
+   * Told of connections that were refused before there was a request: an older TLS, headers that
+   * are too large, no HTTP, or do not come in time. `code` is Node's.
+   */
+  onRefused?: (code: string, address: string | undefined) => void;
 }
 
 const handshakeTimeoutMs = 10_000;
@@ -80,6 +85,7 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
   };
   const server = tls ? https.createServer({ ...pace, ...secureOptions(tls) }) : createServer(pace);
   server.maxConnections = options.maxConnections ?? 1024;
+  if (options.onRefused) tellRefused(server, options.onRefused);
   let closing: Promise<void> | undefined;
   const open = new Set<ServerResponse>();
   server.on('request', (request, response) => {
@@ -105,6 +111,33 @@ export async function listenHttp(options: HttpServerOptions): Promise<HttpServer
       return closing;
     },
   };
+}
+
+/** What ends because the peer is gone is nothing to tell. */
+const isGone = /^(ECONNRESET|EPIPE|ECONNABORTED|ERR_STREAM_PREMATURE_CLOSE)$/;
+
+function tellRefused(server: Server, onRefused: NonNullable<HttpServerOptions['onRefused']>): void {
+  const tell = ({ code = 'unknown' }: NodeJS.ErrnoException, socket: Socket) => {
+    if (!isGone.test(code)) onRefused(code, addresses.get(socket) ?? socket.remoteAddress);
+  };
+  // A socket that is closed has forgotten whose it was.
+  const addresses = new WeakMap<Socket, string>();
+  server.on('connection', (socket: Socket) => {
+    if (socket.remoteAddress !== undefined) addresses.set(socket, socket.remoteAddress);
+  });
+  server.on('tlsClientError', tell);
+  // Whoever listens has to answer, too.
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    tell(error, socket);
+    if (!socket.writable || isGone.test(error.code ?? '')) socket.destroy();
+    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`);
+  });
+}
+
+function statusOf(code: string | undefined): string {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  return '400 Bad Request';
 }
 
 const secureOptions = ({

@@ -197,6 +197,7 @@ describe('poison is refused frame by frame, and the stream goes on', () => {
     ]);
     expect(body.acks).toContainEqual(ack(0, { topic: 'fine' }));
     expect(world.heard.troubles).toMatchObject([{ alias: 'factory-a', type: 'refused' }]);
+    expect(world.refusals).toEqual([code]);
     const loss = { ...edge.loss(0, bad.count, { reason: 'refused' }), topic: bad.topic };
     const after = await edge.segments([loss]);
     expect(after.body).toMatchObject({ acks: [{ through: bad.count - 1 }], verdicts: [] });

@@ -1,5 +1,6 @@
 import { type ClientRequest, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Audit } from '#central/audit.ts';
 import { openLinkServer } from '#central/intake/link-server.ts';
 import { openIntake } from '#central/intake/open-intake.ts';
 import { openMerge } from '#central/merge/merge.ts';
@@ -24,7 +25,7 @@ async function listen(bodyTimeoutMs: number): Promise<void> {
     ...{ landing, merge: openMerge([]), fleet: heard, clock: systemClock, log: silentLog },
     settings: { bodyTimeoutMs },
   });
-  server = await openLinkServer(intake.app, '127.0.0.1:0');
+  server = await openLinkServer(intake.app, '127.0.0.1:0', new Audit(silentLog, () => 0));
   edge = new Edge(world, 'factory-a');
 }
 beforeEach(() => listen(20_000));

@@ -5,7 +5,7 @@ import { openInlineLanding } from '#central/landing/embedded.ts';
 import { openMemoryDatabase } from '#central/landing/embedded-open.ts';
 import type { CommittedHeartbeat, Landing } from '#central/landing/landing.ts';
 import { openMerge } from '#central/merge/merge.ts';
-import { silentLog } from '#shared/std/log.ts';
+import { type Logger, silentLog } from '#shared/std/log.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
 
 export const epochMs = Date.UTC(2026, 0, 1);
@@ -17,6 +17,14 @@ export class World {
   readonly database = openMemoryDatabase();
   readonly heard = new Heard();
   peer: string | undefined = '127.0.0.1';
+  /** Codes of what the audit says was refused. */
+  readonly refusals: string[] = [];
+  readonly log: Logger = {
+    ...silentLog,
+    warn: ({ audit, code }: { audit?: boolean; code?: string }) => {
+      if (audit) this.refusals.push(code ?? '');
+    },
+  } as Logger;
   feed: FleetFeed = this.heard;
   landing: Landing;
   intake: Intake;
@@ -65,7 +73,7 @@ export class World {
       merge: openMerge(this.#flows),
       fleet: this.feed,
       clock: this.clock,
-      log: silentLog,
+      log: this.log,
       settings: this.#settings,
       peer: () => this.peer,
     });

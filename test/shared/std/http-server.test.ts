@@ -102,9 +102,11 @@ test('closing does not wait longer than its deadline for a request that hangs', 
 });
 
 test('a request whose headers or body trickle in is cut off with 408', async () => {
+  const refused: string[] = [];
   const server = await listen({
     headersTimeoutMs: 100,
     requestTimeoutMs: 150,
+    onRefused: (code, address) => refused.push(`${code} ${address}`),
     listener: (request, response) => {
       request.on('error', () => {});
       request.resume().on('end', () => response.end('late'));
@@ -116,4 +118,9 @@ test('a request whose headers or body trickle in is cut off with 408', async () 
   ]);
   expect(headers).toContain('408');
   expect(body).not.toContain('late');
+  expect(refused).toContain('ERR_HTTP_REQUEST_TIMEOUT 127.0.0.1');
+  const large = `GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`;
+  expect(await raw(server.port, large)).toContain('431');
+  expect(await raw(server.port, 'no words of ours\r\n\r\n')).toContain('400');
+  expect(refused.map((line) => line.split(' ')[0])).toContain('HPE_HEADER_OVERFLOW');
 });
