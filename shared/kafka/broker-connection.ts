@@ -36,6 +36,9 @@ export class BrokerConnection {
   #versions: BrokerVersions = new Map();
   #closed: KafkaError | undefined;
   #inFlight = 0;
+  /** Nothing goes out before it resolves: at first `ready`, later the latest login. */
+  #passable: Promise<void>;
+  #loggingIn = false;
   #wake = new AbortController();
 
   constructor(options: BrokerConnectionOptions) {
@@ -43,6 +46,7 @@ export class BrokerConnection {
     this.address = addressText(options.address);
     this.ready = this.#open();
     this.ready.catch(() => {});
+    this.#passable = this.ready;
   }
 
   /** Why it is closed, once it is. */
@@ -65,9 +69,7 @@ export class BrokerConnection {
   ): Promise<T> {
     this.#inFlight += 1;
     try {
-      await this.ready;
-      const { sasl } = this.#options.settings;
-      if (sasl && !this.#connection!.isAuthenticated()) await this.#login();
+      await this.#gate();
       if (signal?.aborted) throw givenUp(api);
       const version = versionFor(api, this.#versions, this.address);
       const answer = this.#exchange(api, version, timeoutMs);
@@ -91,21 +93,48 @@ export class BrokerConnection {
   async #open(): Promise<void> {
     const { clock, settings, delayMs } = this.#options;
     if (delayMs > 0) await clock.sleep(delayMs, this.#wake.signal).catch(() => {});
-    const timeoutMs = settings.connectionTimeoutMs ?? 10_000;
-    const stop = clock.every(timeoutMs, () =>
-      this.#lost(`no connection to ${this.address} in ${timeoutMs} ms`),
-    );
-    try {
-      await this.#connect(timeoutMs);
+    await this.#inTime('connection', async () => {
+      await this.#connect(settings.connectionTimeoutMs ?? connectionTimeoutMsDefault);
       const versions = await this.#hello();
       await this.#login();
       this.#versions = versions;
+    });
+    if (this.#closed) throw this.#closed;
+  }
+
+  async #inTime(what: string, work: () => Promise<void>): Promise<void> {
+    const { clock, settings } = this.#options;
+    const timeoutMs = settings.connectionTimeoutMs ?? connectionTimeoutMsDefault;
+    const stop = clock.every(timeoutMs, () =>
+      this.#lost(`no ${what} to ${this.address} in ${timeoutMs} ms`),
+    );
+    try {
+      await work();
     } catch (cause) {
       throw this.#lost(`${this.address}: ${(cause as Error).message}`, cause);
     } finally {
       stop();
     }
-    if (this.#closed) throw this.#closed;
+  }
+
+  /**
+   * Logs in again when the session is about to end (KIP-368). Until that is done requests wait, all
+   * for the same promise, so that they keep their order: the broker takes anything else for a part
+   * of the login.
+   */
+  #gate(): Promise<void> {
+    const isDue =
+      this.#options.settings.sasl &&
+      this.opened &&
+      !this.#loggingIn &&
+      !this.#connection!.isAuthenticated();
+    if (isDue) {
+      this.#loggingIn = true;
+      this.#passable = this.#inTime('login', () => this.#login()).finally(() => {
+        this.#loggingIn = false;
+      });
+    }
+    return this.#passable;
   }
 
   async #connect(timeoutMs: number): Promise<void> {
@@ -209,6 +238,7 @@ export class BrokerConnection {
 }
 
 const saslAuthenticateKey = 36;
+const connectionTimeoutMsDefault = 10_000;
 
 function writeAll(socket: Socket, chunks: readonly Buffer[]): void {
   socket.cork();
