@@ -33,7 +33,7 @@ import {
   type PartitionOffset,
   special,
 } from './offset-apis.ts';
-import { notThereYet } from './produce-api.ts';
+import { asUnavailable } from './produce-api.ts';
 import { retrying } from './retrying.ts';
 import { createPartitions, createTopics, deleteTopics } from './topic-apis.ts';
 
@@ -234,7 +234,7 @@ export class ClusterAdmin implements KafkaAdmin {
       const answer = await connections.send({ node }, api);
       const failed = answer.find(({ error }) => error !== null);
       if (failed)
-        throw failed.error!.code === 'missing' ? notThereYet(failed.error!) : failed.error;
+        throw failed.error!.code === 'missing' ? asUnavailable(failed.error!) : failed.error;
       return answer;
     } catch (error) {
       for (const one of list) connections.view.forgetLeader(one);

@@ -71,7 +71,7 @@ function readPart(reader: ProtocolReader, version: number, topic: string) {
   reader.tags();
   if (code === 0) return { partition, outcome: baseOffset };
   const error = brokerError(code, 'producing', { topic, partition, message: reasons });
-  return { partition, outcome: error.code === 'missing' ? notThereYet(error) : error };
+  return { partition, outcome: error.code === 'missing' ? asUnavailable(error) : error };
 }
 
 function readReasons(reader: ProtocolReader): string | null {
@@ -86,10 +86,11 @@ function readReasons(reader: ProtocolReader): string | null {
 }
 
 /**
- * The cluster has just told us that the topic exists and who leads it, and the leader may be the
- * last to hear. Where the topic is gone, the next look at the cluster says so.
+ * For what one broker says and another knows better. That a topic is missing: the cluster has just
+ * told us who leads it, and the leader may be the last to hear; where it is gone, the next look at
+ * the cluster says so. That we are fenced: see ProducePipe.
  */
-export const notThereYet = (error: KafkaError): KafkaError =>
+export const asUnavailable = (error: KafkaError): KafkaError =>
   new KafkaError('unavailable', error.message, {
     cause: error,
     kafkaCode: error.kafkaCode ?? undefined,

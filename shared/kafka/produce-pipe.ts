@@ -1,7 +1,7 @@
 import type { BrokerConnection } from './broker-connection.ts';
 import { partitionKey } from './by-topic.ts';
 import { KafkaError, type OutgoingBatch } from './kafka.ts';
-import { type ProduceAnswer, type ProducePart, produce } from './produce-api.ts';
+import { asUnavailable, type ProduceAnswer, type ProducePart, produce } from './produce-api.ts';
 import type { StampedBatch } from './stamped-batch.ts';
 
 /** What Kafka remembers of a producer to find what is doubled or missing (max.in.flight). */
@@ -21,6 +21,11 @@ export interface PipeOptions {
   timeoutMs: number;
   /** Gives the batch the next place in its partition. */
   stamp(item: OutgoingBatch): StampedBatch;
+  /**
+   * Asks the coordinator, when a leader says so. A leader that was cut off for a while and does not
+   * know it yet takes a younger epoch for a wrong one.
+   */
+  isFenced(): Promise<boolean>;
   /** Something failed: nothing more goes out. */
   onFailure(error: KafkaError, partition?: Outgoing): void;
 }
@@ -97,12 +102,18 @@ export class ProducePipe {
     });
     const brokerTimeoutMs = Math.ceil(timeoutMs * 0.8);
     const request = produce(transactionalId, brokerTimeoutMs, parts);
-    this.#settle(items, await connection.send(request, { timeoutMs }));
+    const answer = await connection.send(request, { timeoutMs });
+    this.#settle(items, await this.#outcomes(items, answer));
   }
 
   /** kafkajs takes an answer that leaves a partition out for success (its traps B1 and B2). */
-  #settle(items: readonly Outgoing[], answer: ProduceAnswer): void {
+  async #outcomes(items: readonly Outgoing[], answer: ProduceAnswer): Promise<Outcome[]> {
     const outcomes = items.map((item) => answer.get(item.key) ?? leftOut(item));
+    if (!outcomes.some(isFenced) || (await this.#options.isFenced())) return outcomes;
+    return outcomes.map((outcome) => (isFenced(outcome) ? asUnavailable(outcome) : outcome));
+  }
+
+  #settle(items: readonly Outgoing[], outcomes: readonly Outcome[]): void {
     items.forEach((item, i) => {
       const outcome = outcomes[i]!;
       if (typeof outcome !== 'number') this.#options.onFailure(outcome, item);
@@ -123,6 +134,11 @@ export class ProducePipe {
     for (const item of items) item.reject(error);
   }
 }
+
+type Outcome = number | KafkaError;
+
+const isFenced = (outcome: Outcome): outcome is KafkaError =>
+  typeof outcome !== 'number' && outcome.code === 'fenced';
 
 const leftOut = ({ topic, partition }: Outgoing): KafkaError =>
   new KafkaError('unavailable', `the broker's answer leaves out ${topic}-${partition}`, {

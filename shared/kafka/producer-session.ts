@@ -2,7 +2,7 @@ import type { Clock } from '#shared/std/clock.ts';
 import { partitionKey } from './by-topic.ts';
 import type { Connections } from './connections.ts';
 import { KafkaError, type OutgoingBatch, type TopicPartition } from './kafka.ts';
-import { notThereYet } from './produce-api.ts';
+import { asUnavailable } from './produce-api.ts';
 import { awaited, type Outgoing, ProducePipe } from './produce-pipe.ts';
 import { retrying } from './retrying.ts';
 import { stampBatch } from './stamped-batch.ts';
@@ -144,7 +144,7 @@ export class ProducerSession {
       const error = cause as KafkaError;
       if (error.code !== 'missing') throw error;
       for (const item of fresh.values()) connections.view.forgetLeader(item);
-      throw notThereYet(error);
+      throw asUnavailable(error);
     }
     for (const key of fresh.keys()) this.#added.add(key);
   }
@@ -164,12 +164,21 @@ export class ProducerSession {
         this.#sequences.set(key, stamped.nextSequence);
         return stamped;
       },
+      isFenced: () => this.#isFenced(),
       onFailure: (error, item) => {
         if (item && error.code === 'unavailable') connections.view.forgetLeader(item);
         this.#fail(error);
       },
     });
     this.#pipes.set(node, pipe);
+  }
+
+  /** Ends the transaction, which is lost anyway. Where nobody answers the leader is believed. */
+  #isFenced(): Promise<boolean> {
+    return this.#retry(() => this.#endTxn(false), notAnswered).then(
+      () => false,
+      ({ code }: KafkaError) => code !== 'fatal',
+    );
   }
 
   #endTxn(commit: boolean): Promise<void> {

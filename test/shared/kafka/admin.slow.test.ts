@@ -3,6 +3,7 @@ import { eventually } from '../../contract/eventually.ts';
 import { startKafka, type TestKafka } from '../../kafka/kafka.ts';
 import { kafkaMissing } from '../../kafka/missing.ts';
 import { unique } from '../../kafka/shared.ts';
+import { consoleConsumer } from '../../kafka/tools.ts';
 import { clientOf, outgoing } from './real-cluster.ts';
 
 /** Both lines that we support: the versions agreed on differ, and so do the codecs' branches. */
@@ -212,6 +213,30 @@ describe.skipIf(kafkaMissing).each(['4.x', '3.x'] as const)('KafkaAdmin of Kafka
     await failure(kafka.admin.setGroupOffsets(groupId, offsets)).toMatchObject({ code: 'refused' });
     await failure(kafka.admin.deleteGroup(groupId)).toMatchObject({ code: 'refused' });
     await membership.leave();
+    await eventually(() => kafka.admin.setGroupOffsets(groupId, offsets));
+  });
+
+  test.skipIf(version === '3.x')('a group of the newer protocol is shown too', async () => {
+    const kafka = client();
+    const topic = await makeTopic(1);
+    const groupId = unique('group');
+    const options = ['--group', groupId, '--consumer-property', 'group.protocol=consumer'];
+    const reading = consoleConsumer(cluster.bootstrap, topic, 1, options);
+    await eventually(async () => {
+      const [group] = await kafka.admin.describeGroups([groupId]);
+      expect(group).toMatchObject({ groupId, state: 'Stable', protocolType: 'consumer' });
+      expect(group!.members).toEqual([
+        {
+          memberId: expect.stringMatching(/./),
+          clientId: 'console-consumer',
+          host: '/127.0.0.1',
+        },
+      ]);
+    });
+    const offsets = [{ topic, partition: 0, offset: 1, metadata: '' }];
+    await failure(kafka.admin.setGroupOffsets(groupId, offsets)).toMatchObject({ code: 'refused' });
+    await write(topic, [0, ['the one']]);
+    expect(await reading).toContain('the one');
     await eventually(() => kafka.admin.setGroupOffsets(groupId, offsets));
   });
 
