@@ -49,12 +49,13 @@ export interface KafkaDeps {
 
 /**
  * `unavailable`: no leader, no answer, not enough replicas; the same may succeed later. `closed`.
- * `fenced`: another producer has this transactional id now, or the coordinator ended our transaction
- * for its age; it does not say which. `refused`: Kafka will not take these bytes, with the reason in `kafkaCode` (MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, …). `denied`: ACL or
- * login. `uncertain`: the commit's answer is missing; it may or may not have happened.
- * `out-of-range`: the offset is not (any more) there. `missing`: no such topic or partition.
- * `exists`. `invalid`: the request itself (bad config, bad factor). `fatal`: this producer or
- * member is spent (out of order sequence, unknown producer id …): make a new one.
+ * `fenced`: another producer has this transactional id now, or the coordinator ended our
+ * transaction for its age; it does not say which. `refused`: Kafka will not take these bytes, with
+ * the reason in `kafkaCode` (MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, …). `denied`: ACL or login.
+ * `uncertain`: the commit's answer is missing; it may or may not have happened. `out-of-range`: the
+ * offset is not (any more) there. `missing`: no such topic or partition. `exists`. `invalid`: the
+ * request itself (bad config, bad factor). `fatal`: this producer or member is spent (out of order
+ * sequence, unknown producer id …): make a new one.
  */
 export type KafkaErrorCode =
   | 'unavailable'
