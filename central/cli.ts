@@ -7,6 +7,7 @@ import { authorityCommands } from './cli-authority.ts';
 import { browseCommands } from './cli-browse.ts';
 import { enrolCommand } from './cli-enrol.ts';
 import { fleetCommands } from './cli-fleet.ts';
+import { importMm2Command } from './cli-import-mm2.ts';
 import { serviceCommands } from './cli-service.ts';
 
 /** A command of the design that this release lacks: named, so that nobody searches for it. */
@@ -33,9 +34,16 @@ const centralProgram: Program = {
     ...browseCommands,
     later('audit', 'Compare topics with what sites need of them', 'it audits Kafka topics'),
     later('translate', "Translate a site's offsets", 'it needs the Kafka landing'),
-    later('import-mm2', 'Take over from MirrorMaker 2', 'it needs the Kafka landing'),
+    importMm2Command,
   ],
-  plainErrors: new Set(['ListenError', 'LandingError', 'EmbeddedOpenError', 'RangeError']),
+  plainErrors: new Set([
+    'ListenError',
+    'LandingError',
+    'EmbeddedOpenError',
+    'RangeError',
+    'ImportError',
+    'PropertiesError',
+  ]),
 };
 
 /** Answers the exit code. */

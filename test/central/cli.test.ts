@@ -207,7 +207,7 @@ test('check explains the settings', async () => {
 });
 
 test('what this release lacks says so', async () => {
-  for (const name of ['audit', 'translate', 'import-mm2']) {
+  for (const name of ['audit', 'translate']) {
     const { code, errors } = await run(name);
     expect(code).toBe(1);
     expect(errors).toMatch(/is not in this release: .*\.\n$/);

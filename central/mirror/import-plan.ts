@@ -1,0 +1,203 @@
+import { aliasProblem } from '#shared/wire/alias.ts';
+import { patternsProblem, splitList } from '#shared/wire/mm2-filter.ts';
+import { connectionOf, type ImportedConnection } from './import-connection.ts';
+import { ImportError, type Mm2Flow, type Mm2Settings } from './import-flows.ts';
+import { type Fate, fateOf } from './import-keys.ts';
+import { type TomlTable, tomlFile } from './import-toml.ts';
+
+/** What the import would write and what it says about it. */
+export interface ImportPlan {
+  /** Alias of the cluster that becomes central. */
+  target: string;
+  sites: string[];
+  files: ImportedFile[];
+  report: ReportLine[];
+  /** To be done by hand before anything is started. */
+  remarks: string[];
+}
+
+export interface ImportedFile {
+  name: string;
+  text: string;
+  /** It holds a secret. */
+  secret: boolean;
+}
+
+export interface ReportLine {
+  /** As the properties file has it, prefix included. */
+  key: string;
+  value: string;
+  fate: Fate;
+  note: string;
+}
+
+const policies = new Map([
+  ['org.apache.kafka.connect.mirror.DefaultReplicationPolicy', 'default'],
+  ['org.apache.kafka.connect.mirror.IdentityReplicationPolicy', 'identity'],
+]);
+
+/** Where the packages' programs look for settings. */
+const folder = '/etc/tributary';
+
+/** File of start positions of a site, beside its settings. */
+export const startOffsetsName = (site: string): string => `${site}.start-offsets.ndjson`;
+
+/** `target` undefined: the cluster that all enabled flows go to. Throws an ImportError. */
+export function planImport(settings: Mm2Settings, target?: string): ImportPlan {
+  const enabled = settings.flows.filter((flow) => flow.enabled);
+  const chosen = target ?? onlyTarget(enabled);
+  const flows = enabled.filter((flow) => flow.target === chosen);
+  if (flows.length === 0) {
+    throw new ImportError(
+      `no flow into "${chosen}" is enabled ("<site>->${chosen}.enabled = true")`,
+    );
+  }
+  const remarks: string[] = [];
+  for (const alias of [chosen, ...flows.map(({ source }) => source)]) {
+    const problem = aliasProblem(alias);
+    if (problem !== undefined) throw new ImportError(`alias "${alias}" ${problem}`);
+  }
+  const files = [
+    ...centralFiles(settings, chosen, flows, remarks),
+    ...flows.flatMap((flow) => siteFiles(settings, flow, remarks)),
+  ];
+  const sites = flows.map(({ source }) => source);
+  return { target: chosen, sites, files, report: reportOf(settings, chosen), remarks };
+}
+
+function onlyTarget(flows: readonly Mm2Flow[]): string {
+  const targets = [...new Set(flows.map((flow) => flow.target))];
+  if (targets.length === 1) return targets[0]!;
+  if (targets.length === 0)
+    throw new ImportError('no flow is enabled: there is nothing to take over');
+  throw new ImportError(
+    `flows go into ${targets.join(', ')}: name the one that becomes central with --target`,
+  );
+}
+
+function siteFiles(settings: Mm2Settings, flow: Mm2Flow, remarks: string[]): ImportedFile[] {
+  const { source: site } = flow;
+  const passwordFile = `${folder}/${site}-kafka.password`;
+  const connection = connectionOf(settings.clusters.get(site)!, passwordFile);
+  remarks.push(...connection.remarks);
+  const list = (...keys: string[]): string[] | undefined => {
+    const text = keys.map((key) => flow.settings.get(key)).find((value) => value !== undefined);
+    if (text === undefined) return undefined;
+    const patterns = splitList(text);
+    const problem = patternsProblem(patterns);
+    if (problem !== undefined) remarks.push(`${site}: ${keys[0]} ${problem}`);
+    return patterns;
+  };
+  const kafka: TomlTable = {
+    type: 'kafka',
+    brokers: connection.brokers,
+    topics: list('topics'),
+    topics_exclude: list('topics.exclude', 'topics.blacklist'),
+    groups: list('groups'),
+    groups_exclude: list('groups.exclude', 'groups.blacklist'),
+    start_offsets_file: `${folder}/${startOffsetsName(site)}`,
+    ...connectionTables(connection),
+  };
+  const text = tomlFile(`Of the site "${site}": its ${folder}/edge.toml.`, [
+    ['', { alias: site }],
+    ['[central]', { url: 'https://CENTRAL:8443' }],
+    ['[[source]]', kafka],
+  ]);
+  return [
+    { name: `${site}.edge.toml`, text, secret: false },
+    ...passwordFiles(`${site}-kafka.password`, connection),
+  ];
+}
+
+function centralFiles(
+  settings: Mm2Settings,
+  target: string,
+  flows: readonly Mm2Flow[],
+  remarks: string[],
+): ImportedFile[] {
+  const connection = connectionOf(
+    settings.clusters.get(target)!,
+    `${folder}/${target}-kafka.password`,
+  );
+  remarks.push(...connection.remarks);
+  const same = (key: string): string | undefined => {
+    const values = new Set(flows.map((flow) => flow.settings.get(key)));
+    if (values.size > 1) remarks.push(`${key} differs between the flows; central has one for all`);
+    return [...values].find((value) => value !== undefined);
+  };
+  const landing: TomlTable = {
+    type: 'kafka',
+    brokers: connection.brokers,
+    replication_factor: Number(same('replication.factor') ?? '2'),
+    ...namingOf(same, remarks),
+    heartbeats: same('emit.heartbeats.enabled') === 'false' ? false : undefined,
+    ...connectionTables(connection),
+  };
+  const exclude = same('config.properties.exclude') ?? same('config.properties.blacklist');
+  const mirror: TomlTable = {
+    sync_group_offsets: same('sync.group.offsets.enabled') === 'true',
+    sync_topic_configs: same('sync.topic.configs.enabled') !== 'false',
+    sync_topic_acls: same('sync.topic.acls.enabled') !== 'false',
+    config_properties_exclude: exclude === undefined ? undefined : splitList(exclude),
+  };
+  const text = tomlFile(`Of central: its ${folder}/central.toml.`, [
+    ['', { alias: target }],
+    ['[link]', { listen: '0.0.0.0:8443' }],
+    ['[landing]', landing],
+    ['[mirror]', mirror],
+  ]);
+  return [
+    { name: 'central.toml', text, secret: false },
+    ...passwordFiles(`${target}-kafka.password`, connection),
+  ];
+}
+
+function namingOf(same: (key: string) => string | undefined, remarks: string[]): TomlTable {
+  const separator = same('replication.policy.separator');
+  if (separator !== undefined && separator !== '.') {
+    remarks.push(`topics were named with the separator "${separator}"; here they are with "."`);
+  }
+  const asked = same('replication.policy.class');
+  if (asked === undefined) return {};
+  const naming = policies.get(asked);
+  if (naming === undefined) {
+    remarks.push(
+      `replication.policy.class ${asked} cannot run here: topics are named <alias>.<topic>`,
+    );
+  }
+  return naming === 'identity' ? { naming } : {};
+}
+
+const connectionTables = ({ tls, sasl }: ImportedConnection): TomlTable => ({
+  tls: Object.keys(tls).length > 0 ? tls : undefined,
+  sasl: Object.keys(sasl).length > 0 ? sasl : undefined,
+});
+
+const passwordFiles = (name: string, { password }: ImportedConnection): ImportedFile[] =>
+  password === undefined ? [] : [{ name, text: `${password}\n`, secret: true }];
+
+/** Every setting of the file once. */
+function reportOf({ clusters, flows, common }: Mm2Settings, target: string): ReportLine[] {
+  const line = (prefix: string, key: string, value: string): ReportLine => {
+    const shown = /password|jaas|secret/.test(key) ? '…' : value;
+    return { key: prefix + key, value: shown, ...fateOf(key) };
+  };
+  const lines = [...common].map(([key, value]) => line('', key, value));
+  for (const { alias, client } of clusters.values()) {
+    for (const [key, value] of client) {
+      if (common.get(key) !== value) lines.push(line(`${alias}.`, key, value));
+    }
+  }
+  for (const flow of flows) {
+    const prefix = `${flow.source}->${flow.target}.`;
+    for (const key of flow.own) {
+      const found = line(prefix, key, flow.settings.get(key)!);
+      lines.push(
+        flow.target === target ? found : { ...found, fate: 'none', note: elsewhere(target) },
+      );
+    }
+  }
+  return lines;
+}
+
+const elsewhere = (target: string): string => `records are carried from sites to "${target}" only`;
