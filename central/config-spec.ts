@@ -73,7 +73,7 @@ export const centralSpec = (stateDirectory: string) =>
         example: '"0.0.0.0:8444"',
       }),
       token_file: setting(text, {
-        doc: 'File that holds the token of status.remote: 32 characters or more.',
+        doc: 'File with the token of status.remote, 32 characters or more; the service has its own.',
         example: '"/etc/…"',
       }),
       client_ca_file: setting(text, {

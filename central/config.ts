@@ -79,7 +79,8 @@ export function loadCentralConfig(sources: CentralConfigSources = {}): CentralCo
     overrides: sources.overrides,
   });
   const tls = linkTlsOf(settings.values.link, (key, message) => settings.problem(key, message));
-  const remote = remoteStatusOf(settings.values.status, tls, (key, message) =>
+  const { status } = settings.values;
+  const remote = remoteStatusOf(status, tls, env.CREDENTIALS_DIRECTORY, (key, message) =>
     settings.problem(key, message),
   );
   check(settings);

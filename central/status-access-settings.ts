@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import type { LinkTls } from './link-tls-settings.ts';
 
@@ -23,13 +24,18 @@ export interface RemoteStatusSettings {
   proxy: { header: string; addresses: string[] } | null;
 }
 
-/** Tells what does not fit together. null: no listener for other machines. */
+/**
+ * Tells what does not fit together. null: no listener for other machines. `credentials` is where
+ * systemd puts ours.
+ */
 export function remoteStatusOf(
   status: Written,
   tls: LinkTls,
+  credentials: string | undefined,
   problem: (key: string, message: string) => void,
 ): RemoteStatusSettings | null {
-  const { remote: listen, token_file: tokenFile = null, client_ca_file: caFile } = status;
+  const { remote: listen, client_ca_file: caFile } = status;
+  const tokenFile = status.token_file ?? credentialToken(credentials);
   const { proxy_header: header, proxy_addresses: addresses = [] } = status;
   const { client_names: names = null } = status;
   if (header !== undefined && !/^[A-Za-z][A-Za-z0-9-]{0,63}$/.test(header)) {
@@ -67,6 +73,19 @@ export function remoteStatusOf(
   const client = caFile === undefined ? null : { caFile, names };
   const proxy = header === undefined ? null : { header: header.toLowerCase(), addresses };
   return { ...{ listen, tokenFile, client, proxy }, names: status.names };
+}
+
+const rootsToken = '/etc/tributary/status-token';
+
+/**
+ * Root's file, which systemd hands over (the word `none` where there is none). Whoever only asks the
+ * running central sees that it is there.
+ */
+function credentialToken(directory: string | undefined): string | null {
+  if (directory === undefined) return existsSync(rootsToken) ? rootsToken : null;
+  const path = `${directory}/status-token`;
+  if (!existsSync(path)) return null;
+  return readFileSync(path, 'utf8').trim() === 'none' ? null : path;
 }
 
 const standard = new Set(['host', 'origin', 'accept', 'cookie', 'authorization', 'user-agent']);

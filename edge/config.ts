@@ -80,7 +80,7 @@ export function loadEdgeConfig(sources: EdgeConfigSources = {}): EdgeConfig {
     overrides: sources.overrides,
   });
   supplyIdentity(settings, sources.nameMayLack === true);
-  const joinToken = joinTokenOf(settings, env);
+  const joinToken = joinTokenOf(settings, env, sources.nameMayLack);
   checkCentral(settings);
   checkStatus(settings);
   const topics = topicsOf(settings);

@@ -11,12 +11,16 @@ const noToken = 'none';
 
 /**
  * The token to join with; null: none, or none any more. One that is damaged is a problem until this
- * gateway has joined, and a warning from then on.
+ * gateway has joined, and a warning from then on, and for who only asks the running agent.
  */
-export function joinTokenOf(settings: EdgeSettings, env: Environment): JoinToken | null {
+export function joinTokenOf(
+  settings: EdgeSettings,
+  env: Environment,
+  onlyAsks = false,
+): JoinToken | null {
   const { join_token: written, join_token_file: file, credential } = settings.values.central;
   const complain = (key: string, message: string) => {
-    const joined = quietly(() => loadCredential(credential)) !== undefined;
+    const joined = onlyAsks || quietly(() => loadCredential(credential)) !== undefined;
     if (joined) settings.warning(key, message);
     else settings.problem(key, message);
     return null;

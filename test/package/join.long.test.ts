@@ -179,6 +179,24 @@ describe.skipIf(isMissing !== undefined)('install and join, as README.md tells',
     await landsOnce(central, 'factory-a.sensor-data', 4);
   }, 120_000);
 
+  test('other machines see the dashboard over TLS with the token that root keeps, and not without', async () => {
+    const secret = 'f'.repeat(40);
+    const settings = '[status]\\nremote = "0.0.0.0:8444"\\n';
+    await central.shell(`printf '${settings}' > /etc/tributary/central.d/status.toml`);
+    const token = shareFile(central, 'status-token', secret);
+    await central.run('install', '-m', '600', token, '/etc/tributary/status-token');
+    await central.run('systemctl', 'restart', 'tributary-central.service');
+    await active(central, 'tributary-central.service');
+    const ask = (...more: string[]) =>
+      gateway.run(
+        ...['curl', '-sk', '-o', '/dev/null', '-w', '%{http_code}', '--tls-max', '1.3'],
+        ...[...more, 'https://central.example:8444/api/v1/edges'],
+      );
+    expect(await ask()).toBe('401');
+    expect(await ask('-H', `Authorization: Bearer ${secret}`)).toBe('200');
+    expect(await central.run('journalctl', '--no-pager', '-o', 'cat')).not.toContain(secret);
+  }, 60_000);
+
   test("central's authority is replaced while it runs; whoever was away comes back", async () => {
     await setCables(gateway, 'down');
     const pid = await central.show('tributary-central.service', 'MainPID');

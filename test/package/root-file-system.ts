@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { command } from './command.ts';
@@ -15,12 +15,19 @@ export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'
 export async function rootFileSystem(release: Release): Promise<string> {
   const folder = join(cache, 'rootfs', `${release}-3`);
   if (existsSync(folder)) return folder;
-  const making = `${folder}.${process.pid}`;
   mkdirSync(join(cache, 'rootfs'), { recursive: true });
-  await command('debootstrap', [
-    ...['--variant=minbase', `--include=${included}`],
-    ...[release, making, await debianMirror()],
+  // Test files run beside each other: the first to come makes it, the others wait for that.
+  const script =
+    '[ -d "$1" ] || { debootstrap --variant=minbase --include="$2" "$3" "$1.part" "$4" >&2 && ' +
+    'mv "$1.part" "$1"; }';
+  const words = [folder, included, release, await debianMirror()];
+  await command('flock', [
+    `${folder}.lock`,
+    'sh',
+    '-c',
+    `rm -rf "$1.part"; ${script}`,
+    'sh',
+    ...words,
   ]);
-  renameSync(making, folder);
   return folder;
 }

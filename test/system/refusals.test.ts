@@ -66,15 +66,23 @@ test("another site's name", async () => {
   await audited('not-your-alias');
 });
 
-test.each(['../factory-a', 'factory-a/x', 'factory-a%2e', '.', 'tributary', 'a.b', 'a\tb'])(
-  'a path for an alias: %s',
-  async (alias) => {
+test('a path for an alias', async () => {
+  const identity = await site('factory-a');
+  for (const alias of [
+    '../factory-a',
+    'factory-a/x',
+    'factory-a%2e',
+    '.',
+    'tributary',
+    'a.b',
+    'a\tb',
+  ]) {
     const headers = { [linkHeader.alias]: alias };
-    const answer = await world.request(linkPath.hello, { headers, ...(await site('factory-a')) });
+    const answer = await world.request(linkPath.hello, { headers, ...identity });
     expect(answer).toMatchObject({ status: 400, text: expect.stringContaining('bad-alias') });
-    await audited('bad-alias');
-  },
-);
+  }
+  await audited('bad-alias');
+});
 
 test('more than a stranger, or a site, may send', async () => {
   const big = await world.request(enrolPath.enrol, { body: 'x'.repeat(20_000) });
@@ -92,14 +100,21 @@ test('more than a stranger, or a site, may send', async () => {
   expect(await world.request(linkPath.segments, over)).toMatchObject({ status: 413 });
 });
 
-test.each(['..%2F..%2Fetc', '%2e%2e', 'a%2Fb', 'a%00b', 'tributary.losses', 'x'.repeat(250)])(
-  'a path for a topic, at a site: %s',
-  async (topic) => {
-    await site('factory-a');
-    const agent = await world.startAgent('factory-a');
+test('a path for a topic, at a site', async () => {
+  await site('factory-a');
+  const agent = await world.startAgent('factory-a');
+  const hostile = [
+    '..%2F..%2Fetc',
+    '%2e%2e',
+    'a%2Fb',
+    'a%00b',
+    'tributary.losses',
+    'x'.repeat(250),
+  ];
+  for (const topic of hostile) {
     const url = `${agent.sourceAddresses[0]!.address}/v1/records/${topic}`;
     const answer = await fetch(url, { method: 'POST', body: '{"t":1}' });
     expect([400, 404]).toContain(answer.status);
     expect(await answer.text()).toContain('"error"');
-  },
-);
+  }
+});

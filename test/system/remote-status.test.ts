@@ -137,3 +137,13 @@ test('beyond loopback there is no listener without token and certificate', () =>
   expect(problems('link = { listen = "0.0.0.0:8443", cert_file = "x" }')).toContain('link.ca_file');
   expect(problems('link = { listen = "0.0.0.0:8443" }')).toBe('');
 });
+
+test('the token may be a credential of systemd, and "none" is no token', () => {
+  const file = world.file('central.toml', 'link.tls = "own"\nstatus.remote = "127.0.0.1:0"');
+  const load = () => loadCentralConfig({ file, env: { CREDENTIALS_DIRECTORY: world.folder } });
+  expect(load).toThrow(/needs status\.token_file/);
+  world.file('status-token', 'none\n');
+  expect(load).toThrow(/needs status\.token_file/);
+  const path = world.file('status-token', token);
+  expect(load().status.remote).toMatchObject({ tokenFile: path });
+});

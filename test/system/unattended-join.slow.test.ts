@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runEdge } from '#edge/cli.ts';
+import { loadEdgeConfig } from '#edge/config.ts';
 import { loadCredential } from '#edge/uplink/credential.ts';
 import { parseToken } from '#shared/wire/enrol.ts';
 import { eventually } from '../contract/eventually.ts';
@@ -173,4 +174,14 @@ test('what is no token is a problem before joining, with its place and not its t
   ];
   expect(await runEdge(['run', ...set], io)).toBe(2);
   expect(io.errors()).toContain('central.url: has to be set, and begin with https://');
+});
+
+test('whoever only asks the running agent needs neither its name nor its token', async () => {
+  await world.openCentral();
+  world.file('join-token', 'damaged');
+  const path = world.edgeSettings('factory-a', `central.join_token_file = "${tokenFile()}"`);
+  expect(() => loadEdgeConfig({ file: path, env: {} })).toThrow(/holds no join token/);
+  const { alias, warnings } = loadEdgeConfig({ file: path, env: {}, nameMayLack: true });
+  expect(alias).toBe('');
+  expect(warnings.join()).toContain('holds no join token');
 });
