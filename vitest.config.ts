@@ -17,6 +17,9 @@ export default defineConfig({
     globalSetup: ['./test/kafka/shared-broker.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    // Threads that strip types share WebAssembly; its wrappers to JavaScript, made faster in two
+    // threads at once, crash V8 now and then (Runtime_TierUpWasmToJSWrapper, Node 24.21). Never faster then.
+    execArgv: ['--wasm-wrapper-tiering-budget=1000000000'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

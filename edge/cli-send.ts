@@ -54,7 +54,7 @@ async function send(args: CommandArgs, io: CommandIo): Promise<number> {
   const target = await openSendTarget({
     url: url ?? settingsUrl(config!),
     // Who may not see this site's name may not write to its buffer either.
-    buffer: config?.alias ? config.buffer : undefined,
+    buffer: config?.alias === '' ? undefined : config?.buffer,
     topic,
     key: args.text('key'),
     run: randomUUID(),

@@ -156,11 +156,11 @@ test('an address where no agent answers is told, with what to do', async () => {
   expect(nonsense.errors).toContain('not an http:// or https:// address');
 });
 
-test('without settings it says what is missing', async () => {
+test('where nobody can know the address of the agent it says what is missing', async () => {
   const file = join(folder, 'edge.toml');
   writeFileSync(file, 'status.listen = "127.0.0.1:0"');
   expect(await send({}, '-t', 't', '--config', file)).toMatchObject({
     code: 2,
-    errors: expect.stringContaining('alias: is missing'),
+    errors: expect.stringContaining('name the address with --url'),
   });
 });
