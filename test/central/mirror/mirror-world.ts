@@ -29,8 +29,11 @@ export class MirrorWorld {
 
   readonly #remoteTopic: string;
 
-  constructor(remoteTopic = 'a.t') {
+  readonly #alias: string;
+
+  constructor(remoteTopic = 'a.t', alias = 'a') {
     this.#remoteTopic = remoteTopic;
+    this.#alias = alias;
     const clock: Clock = {
       now: () => this.now,
       monotonic: () => this.now,
@@ -70,12 +73,20 @@ export class MirrorWorld {
     const stream = { epoch, topic: 't', partition: 0 };
     this.#through.set(streamKey(stream), this.#next - 1);
     this.#index.add(segment, this.#landed++);
-    this.mirror.landed('a', stream, segment);
+    this.mirror.landed(this.#alias, stream, segment);
   }
 
   report(groups: ReportedGroup[], more: Partial<KafkaReport> = {}): number {
-    const { next } = this.mirror.report('a', {
-      ...{ version: 1, alias: 'a', session, number: this.#number, groups, gone: [], positions: [] },
+    const { next } = this.mirror.report(this.#alias, {
+      ...{
+        version: 1,
+        alias: this.#alias,
+        session,
+        number: this.#number,
+        groups,
+        gone: [],
+        positions: [],
+      },
       ...{ topics: [], acls: null },
       ...more,
     });
@@ -92,9 +103,9 @@ export class MirrorWorld {
   /** The next transaction; what it writes of checkpoints, as [upstream, downstream]. */
   async commit(): Promise<[number, number][]> {
     await this.mirror.idle();
-    const due = this.mirror.due('a');
+    const due = this.mirror.due(this.#alias);
     const written = (due?.topics ?? [])
-      .filter(({ topic }) => topic === 'a.checkpoints.internal')
+      .filter(({ topic }) => topic === `${this.#alias}.checkpoints.internal`)
       .flatMap(({ records }) => records.map(decodeGroupCheckpoint));
     due?.written();
     this.checkpoints.push(...written);
