@@ -260,7 +260,13 @@ export class ClusterAdmin implements KafkaAdmin {
         const all = led.map(({ partition }) => ({ topic, partition }));
         await this.#perLeader(all, (list) => listOffsets(list, special.earliest, 'uncommitted'));
       },
-      { clock, forMs: requestTimeoutMs, pauseMs: [10, 200] },
+      {
+        clock,
+        forMs: requestTimeoutMs,
+        pauseMs: [10, 200],
+        // It is made: a broker that does not know it has not heard of it yet.
+        when: (error) => error.canRetry || error.code === 'missing',
+      },
     );
   }
 
