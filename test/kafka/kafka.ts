@@ -14,6 +14,13 @@ export interface KafkaOptions {
   version?: KafkaLine;
   /** Over the harness's own, for every node. */
   properties?: { readonly [name: string]: string };
+  /**
+   * Each broker also listens where it says it is somewhere else: at the port where a false broker
+   * stands in between (false-broker.ts).
+   */
+  proxied?: boolean;
+  /** Folders of brokers' logs, by id, where not the temporary one: for a disk that is small. */
+  data?: { readonly [id: number]: string };
   /** Of each broker's JVM, 320 by default. */
   heapMb?: number;
   /** For measuring: the JVM as operators run it. */
@@ -27,6 +34,8 @@ export interface TestKafka {
   readonly brokers: readonly KafkaNode[];
   /** Among three brokers only; with one, the broker is its own. */
   readonly controller: KafkaNode | undefined;
+  /** With `proxied`: where each broker listens for it, and where it says that it does. */
+  readonly detours: readonly { broker: number; port: number; advertised: number }[];
   /** By its id, from 1. */
   broker(id: number): KafkaNode;
   /** All nodes' logs, for a failing test. */
@@ -41,31 +50,39 @@ export async function startKafka(options: KafkaOptions = {}): Promise<TestKafka>
   const folder = mkdtempSync(join(tmpdir(), 'kafka-'));
   const guard = new Guard(folder);
   const count = options.brokers ?? 1;
-  const [controllerPort, ...ports] = await freePorts(1 + count);
+  const [controllerPort, ...ports] = await freePorts(1 + count * (options.proxied ? 3 : 1));
   const controllerId = count === 1 ? 1 : 100;
-  const node = (id: number, port: number, roles: string, listeners: string): KafkaNode => {
+  const node = (id: number, port: number, roles: string, listeners: Listener[]): KafkaNode => {
     const home = join(folder, `node-${id}`);
     mkdirSync(home);
     const properties = {
       ...defaults(count),
+      ...listenerProperties(listeners),
       'process.roles': roles,
       'node.id': String(id),
-      listeners,
       'controller.quorum.voters': `${controllerId}@127.0.0.1:${controllerPort}`,
       'controller.listener.names': 'CONTROLLER',
       ...options.properties,
     };
     const { heapMb = 320, fullSpeed = false } = options;
-    return new KafkaNode({ id, port, folder: home, jars, guard, properties, heapMb, fullSpeed });
+    const data = options.data?.[id];
+    const basis = { id, port, folder: home, jars, guard, properties, heapMb, fullSpeed, data };
+    return new KafkaNode(basis);
   };
-  const control = `CONTROLLER://127.0.0.1:${controllerPort}`;
-  const plain = (port: number) => `PLAINTEXT://127.0.0.1:${port}`;
-  const brokers =
-    count === 1
-      ? [node(1, ports[0]!, 'broker,controller', `${plain(ports[0]!)},${control}`)]
-      : ports.map((port, i) => node(i + 1, port, 'broker', plain(port)));
+  const control = { name: 'CONTROLLER', port: controllerPort!, advertised: controllerPort! };
+  const detours = ports.slice(0, count).map((_, i) => ({
+    broker: i + 1,
+    port: ports[count + i]!,
+    advertised: ports[2 * count + i]!,
+  }));
+  const brokers = ports.slice(0, count).map((port, i) => {
+    const listeners: Listener[] = [{ name: 'PLAINTEXT', port, advertised: port }];
+    if (options.proxied) listeners.push({ name: 'DETOUR', ...detours[i]! });
+    if (count === 1) listeners.push(control);
+    return node(i + 1, port, count === 1 ? 'broker,controller' : 'broker', listeners);
+  });
   const controller =
-    count === 1 ? undefined : node(controllerId, controllerPort!, 'controller', control);
+    count === 1 ? undefined : node(controllerId, control.port, 'controller', [control]);
   const nodes = controller ? [controller, ...brokers] : brokers;
   const close = async () => {
     await Promise.all(nodes.map((each) => each.kill()));
@@ -81,6 +98,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<TestKafka>
     bootstrap: brokers.map(({ address }) => address).join(','),
     brokers,
     controller,
+    detours: options.proxied ? detours : [],
     broker: (id) => {
       const found = brokers[id - 1];
       if (!found) throw new Error(`no broker ${id} among ${count}`);
@@ -88,6 +106,27 @@ export async function startKafka(options: KafkaOptions = {}): Promise<TestKafka>
     },
     logs: () => nodes.map(({ id, log }) => `--- Kafka node ${id}\n${log}`).join('\n'),
     close,
+  };
+}
+
+interface Listener {
+  name: string;
+  port: number;
+  advertised: number;
+}
+
+function listenerProperties(listeners: readonly Listener[]): { [name: string]: string } {
+  const text = (of: (listener: Listener) => string) => listeners.map(of).join(',');
+  const bound = { listeners: text(({ name, port }) => `${name}://127.0.0.1:${port}`) };
+  if (listeners.every(({ port, advertised }) => port === advertised)) return bound;
+  return {
+    ...bound,
+    'advertised.listeners': listeners
+      .filter(({ name }) => name !== 'CONTROLLER')
+      .map(({ name, advertised }) => `${name}://127.0.0.1:${advertised}`)
+      .join(','),
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT',
   };
 }
 
