@@ -3,7 +3,8 @@ import { landStreams } from './embedded-land.ts';
 import { ledgerStatements, writeLedger } from './embedded-ledger.ts';
 import { lostRangeStatements } from './embedded-lost-ranges.ts';
 import type { AliasEntry, Unit } from './embedded-unit.ts';
-import { type AliasWrite, type LandedWrite, LandingError } from './landing.ts';
+import { assertSession, assertWhole } from './land-order.ts';
+import type { AliasWrite, LandedWrite } from './landing.ts';
 
 /** Called between any two steps of a commit, so that a simulation can end it there by throwing. */
 export type Step = (step: StepName) => void;
@@ -17,9 +18,6 @@ export type StepName =
   | 'save'
   | 'commit'
   | 'committed';
-
-/** What the intake may have us remember of an alias's sessions. */
-const lineageBytesMax = 1024 * 1024;
 
 export type ApplyStatements = ReturnType<typeof applyStatements>;
 
@@ -62,9 +60,10 @@ export class Apply {
   write(asked: AliasWrite): LandedWrite {
     const write = { ...asked, at: Math.round(asked.at) };
     const known = this.#unit.alias(write.alias);
-    checkFence(write, known);
+    assertSession(write, known?.session);
+    assertWhole(write, known !== undefined);
     if (write.remove) {
-      this.#remove(write, known);
+      this.#remove(known);
       return { alias: write.alias, checkpoints: [] };
     }
     const alias = this.#begin(write, known);
@@ -81,10 +80,7 @@ export class Apply {
     return { alias: write.alias, checkpoints: moved.map(({ state }) => ({ ...state })) };
   }
 
-  #remove(write: AliasWrite, alias: AliasEntry | undefined): void {
-    if (write.segments.length + write.losses.length > 0 || write.session || write.heartbeat) {
-      throw new LandingError('refused', `${write.alias} is removed and written to at once`);
-    }
+  #remove(alias: AliasEntry | undefined): void {
     if (!alias) return;
     this.#unit.forget(alias);
     for (const statement of this.#sql.remove) statement.run(alias.id);
@@ -93,9 +89,6 @@ export class Apply {
 
   /** Session and flags; the alias as it stands after them. */
   #begin(write: AliasWrite, known: AliasEntry | undefined): AliasEntry {
-    if (!known && !write.session) {
-      throw new LandingError('refused', `alias "${write.alias}" never said hello here`);
-    }
     const alias = known ?? this.#unit.addAlias(write.alias, write.at);
     if (write.session) this.#openSession(alias, write.session);
     const { adoptAllowed, disabled } = write.flags ?? {};
@@ -106,19 +99,10 @@ export class Apply {
   }
 
   #openSession(alias: AliasEntry, next: NonNullable<AliasWrite['session']>): void {
-    if (Buffer.byteLength(next.lineage) > lineageBytesMax) {
-      throw new LandingError('refused', `the lineage of "${alias.alias}" is over 1 MiB`);
-    }
     this.#sql.lineage.run(alias.id, next.lineage);
     alias.session = next.session;
     alias.sessionUsed = 0;
     alias.epoch = next.epoch;
     alias.adoptAllowed = 0;
   }
-}
-
-function checkFence({ alias, underSession }: AliasWrite, known: AliasEntry | undefined): void {
-  if (underSession === undefined || underSession === known?.session) return;
-  const now = known ? `its session is ${known.session} now` : 'no session of it is known';
-  throw new LandingError('fenced', `${alias} wrote under session ${underSession}; ${now}`);
 }
