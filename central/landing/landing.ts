@@ -174,6 +174,18 @@ export interface CheckpointRow extends Checkpoint {
   merged: { topic: string; offset: number }[];
 }
 
+/** Where one segment landed; written with it, on `tributary.index` (Kafka). */
+export interface IndexEntry extends StreamId {
+  alias: string;
+  first: number;
+  count: number;
+  /** Offset of the first record; the others follow it without a hole. */
+  remote: { topic: string; offset: number };
+  merged: { topic: string; offset: number }[];
+  /** Where the records stood at their source; none where it has no positions. */
+  runs: SourceRun[];
+}
+
 export interface TopicRow {
   topic: string;
   kind: 'remote' | 'merged' | 'internal';
@@ -199,10 +211,12 @@ export interface LandedRecord {
 export class LandingError extends Error {
   override name = 'LandingError';
   /**
-   * `full`: no room, nothing was written. `fenced`: another owner. `uncertain`: it may or may not
+   * `full`: no room, nothing was written. `fenced`: another session. `uncertain`: it may or may not
    * have been written. `closed`. `refused`: the log will never take it (code in the message).
+   * `unavailable`: the log cannot take it just now, nothing was written. `moved`: another collector
+   * owns this alias, nothing was written.
    */
-  readonly code: 'full' | 'fenced' | 'uncertain' | 'closed' | 'refused';
+  readonly code: 'full' | 'fenced' | 'uncertain' | 'closed' | 'refused' | 'unavailable' | 'moved';
 
   constructor(code: LandingError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -1,0 +1,101 @@
+import type { OutgoingBatch } from '#shared/kafka/kafka.ts';
+import { limits } from '#shared/wire/limits.ts';
+import type { LossRecord } from '#shared/wire/link.ts';
+import { recordBytes, type WireRecord } from '#shared/wire/record.ts';
+import { sealBatch } from '#shared/wire/record-batch.ts';
+import { ownTopics } from './kafka-names.ts';
+import { type Row, toRecord } from './kafka-rows.ts';
+import type { IndexEntry } from './landing.ts';
+import { type GroupStage, type Move, targetsOf } from './shard-stage.ts';
+
+/** The sealed segments of a group, each for its remote topic and for its merged topics. */
+export function dataBatches(moves: readonly Move[]): OutgoingBatch[] {
+  return moves.flatMap(({ segment }) =>
+    targetsOf(segment).map(({ topic }) => ({
+      topic,
+      partition: segment.partition,
+      batch: segment.batch,
+    })),
+  );
+}
+
+/** Where each segment of a group landed; offsets in the order of {@link dataBatches}. */
+export function indexOf(moves: readonly Move[], offsets: readonly number[]): IndexEntry[] {
+  let at = 0;
+  return moves.map(({ alias, segment }) => {
+    const [remote, ...merged] = targetsOf(segment);
+    const { epoch, topic, partition, first, count, runs } = segment;
+    return {
+      ...{ alias, epoch, topic, partition, first, count },
+      remote: { topic: remote!.topic, offset: offsets[at++]! },
+      merged: merged.map(({ topic }) => ({ topic, offset: offsets[at++]! })),
+      runs: [...runs],
+    };
+  });
+}
+
+/** What a transaction writes about itself, into the shard's partitions of our own topics. */
+export function ownBatches(
+  shard: number,
+  at: number,
+  parts: { rows: Row[]; index: IndexEntry[]; stage: GroupStage },
+): OutgoingBatch[] {
+  const { rows, index, stage } = parts;
+  const into = (topic: string, records: WireRecord[]) =>
+    sealed(records).map((batch) => ({ topic, partition: shard, batch }));
+  return [
+    ...into(
+      ownTopics.index,
+      index.map((entry) => keyed(entry.alias, entry, at)),
+    ),
+    ...into(ownTopics.losses, stage.losses.map(lossRecord)),
+    ...into(ownTopics.fleet, [...heartbeats(stage, at)]),
+    ...into(
+      ownTopics.checkpoints,
+      rows.map((row) => toRecord(row, at)),
+    ),
+  ];
+}
+
+function lossRecord({ alias, at, loss }: GroupStage['losses'][number]): WireRecord {
+  const { partitionCount: _, ...rest } = loss;
+  return keyed(alias, { alias, ...rest, landedAt: at } satisfies LossRecord, at);
+}
+
+function* heartbeats({ aliases }: GroupStage, at: number): Generator<WireRecord> {
+  for (const { alias, heartbeat, changed, gone } of aliases.values()) {
+    if (gone) yield { key: Buffer.from(alias), value: null, headers: [], timestamp: at };
+    else if (changed.has('heartbeat')) yield keyed(alias, heartbeat, at);
+  }
+}
+
+const keyed = (key: string, value: unknown, timestamp: number): WireRecord => ({
+  key: Buffer.from(key),
+  value: Buffer.from(JSON.stringify(value)),
+  headers: [],
+  timestamp,
+});
+
+/** What each record takes more than its bytes, and the header of the batch. */
+const overheadBytes = 128;
+
+/** As few batches as the limits allow. */
+export function sealed(records: readonly WireRecord[]): Buffer[] {
+  const batches: Buffer[] = [];
+  let start = 0;
+  let bytes = overheadBytes;
+  for (const [at, record] of records.entries()) {
+    const size = recordBytes(record) + overheadBytes;
+    const full = bytes + size > limits.segmentBytes || at - start >= limits.segmentRecords;
+    if (full && at > start) {
+      batches.push(sealBatch(records.slice(start, at), { compression: 'zstd' }));
+      start = at;
+      bytes = overheadBytes;
+    }
+    bytes += size;
+  }
+  if (start < records.length) {
+    batches.push(sealBatch(records.slice(start), { compression: 'zstd' }));
+  }
+  return batches;
+}

@@ -1,0 +1,323 @@
+import { type StreamId, streamKey } from '#shared/wire/link.ts';
+import type { AliasRow, TopicFact } from './kafka-rows.ts';
+import {
+  assertLoss,
+  assertNext,
+  assertPartition,
+  assertSession,
+  assertWhole,
+  inOrder,
+  recordCount,
+} from './land-order.ts';
+import {
+  type AliasWrite,
+  type CommittedHeartbeat,
+  type LandedWrite,
+  LandingError,
+  type LossWrite,
+  type SegmentWrite,
+} from './landing.ts';
+import { checkpointOf, type ShardState, type StreamEntry, unknownStream } from './shard-state.ts';
+
+/** Ranges of losses remembered per stream; an edge repeats or widens only the newest. */
+const rangesKept = 10_000;
+
+export interface StagedStream extends StreamEntry {
+  /** The same stream as an earlier commit of the group leaves it: its offsets come first. */
+  before: StagedStream | undefined;
+  /** Numbers of ranges that are new, changed or gone. */
+  lostChanged: Set<number>;
+}
+
+export interface StagedAlias {
+  alias: string;
+  row: AliasRow;
+  lineage: string;
+  heartbeat: CommittedHeartbeat | null;
+  /** Times that it was removed: from 1 on, what is committed of it counts no more. */
+  removals: number;
+  gone: boolean;
+  changed: Set<'alias' | 'lineage' | 'heartbeat'>;
+  streams: Map<string, StagedStream>;
+}
+
+/** A segment that lands, with where its stream stands behind it. */
+export interface Move {
+  alias: string;
+  segment: SegmentWrite;
+  stream: StagedStream;
+}
+
+/**
+ * What a group of commits changes, over what is committed: one transaction. Each commit is staged
+ * on what those before it leave behind; one that is refused leaves nothing.
+ */
+export class GroupStage {
+  readonly #state: ShardState;
+  /** Whether another shard has this topic, and as what. */
+  readonly #topicElsewhere: (topic: string) => TopicFact | undefined;
+  readonly aliases = new Map<string, StagedAlias>();
+  readonly topics = new Map<string, TopicFact>();
+  readonly moves: Move[] = [];
+  readonly losses: { alias: string; at: number; loss: LossWrite }[] = [];
+  readonly commits: CommitStage[] = [];
+
+  constructor(state: ShardState, topicElsewhere: (topic: string) => TopicFact | undefined) {
+    this.#state = state;
+    this.#topicElsewhere = topicElsewhere;
+  }
+
+  /** Throws a LandingError `refused` or `fenced`, and then nothing of it is staged. */
+  add(writes: readonly AliasWrite[]): CommitStage {
+    const commit = new CommitStage(this);
+    for (const write of writes) commit.write(write);
+    for (const [alias, staged] of commit.aliases) this.#absorb(alias, staged);
+    for (const [topic, fact] of commit.topics) this.topics.set(topic, fact);
+    this.moves.push(...commit.moves);
+    this.losses.push(...commit.losses);
+    this.commits.push(commit);
+    return commit;
+  }
+
+  /** A copy for one commit to change; undefined when the alias is not known. */
+  alias(alias: string): StagedAlias | undefined {
+    const staged = this.aliases.get(alias);
+    if (staged) {
+      if (staged.gone) return undefined;
+      return { ...staged, row: { ...staged.row }, changed: new Set(), streams: new Map() };
+    }
+    const known = this.#state.alias(alias);
+    if (!known) return undefined;
+    return {
+      ...{ alias, row: { ...known.row }, lineage: known.lineage, heartbeat: known.heartbeat },
+      ...{ removals: 0, gone: false, changed: new Set(), streams: new Map() },
+    };
+  }
+
+  stream(alias: StagedAlias, id: StreamId): StagedStream {
+    const key = streamKey(id);
+    const earlier = this.aliases.get(alias.alias);
+    const before = earlier?.removals === alias.removals ? earlier.streams.get(key) : undefined;
+    const committed =
+      alias.removals > 0 ? undefined : this.#state.alias(alias.alias)?.streams.get(key);
+    const known = before ?? committed;
+    const row = known ? { ...known.row, merged: { ...known.row.merged } } : blank();
+    return { id, row, lost: known?.lost ?? [], before, lostChanged: new Set() };
+  }
+
+  topic(topic: string): TopicFact | undefined {
+    return this.topics.get(topic) ?? this.#state.topics.get(topic) ?? this.#topicElsewhere(topic);
+  }
+
+  /** Whether the shard's own rows name it already. */
+  hasTopic(topic: string): boolean {
+    return this.topics.has(topic) || this.#state.topics.has(topic);
+  }
+
+  #absorb(alias: string, staged: StagedAlias): void {
+    const earlier = this.aliases.get(alias);
+    if (earlier && staged.removals === earlier.removals) {
+      for (const name of earlier.changed) staged.changed.add(name);
+      for (const [key, stream] of earlier.streams) {
+        const later = staged.streams.get(key);
+        if (!later) staged.streams.set(key, stream);
+        else for (const number of stream.lostChanged) later.lostChanged.add(number);
+      }
+    }
+    this.aliases.set(alias, staged);
+  }
+
+  /**
+   * Fills in where everything landed: `offsets` has the remote topic's base offset of each move and
+   * those of its merged topics, in the order of `moves` and `targetsOf`.
+   */
+  landed(offsets: readonly number[]): void {
+    let at = 0;
+    for (const commit of this.commits) {
+      for (const { streams } of commit.aliases.values()) {
+        for (const stream of streams.values()) inherit(stream);
+      }
+      for (const { segment, stream } of commit.moves) {
+        for (const { topic, kind } of targetsOf(segment)) {
+          const end = offsets[at++]! + segment.count;
+          if (kind === 'remote') stream.row.remoteOffset = end;
+          else stream.row.merged[topic] = end;
+        }
+      }
+    }
+  }
+}
+
+function inherit(stream: StagedStream): void {
+  if (!stream.before) return;
+  stream.row.remoteOffset = stream.before.row.remoteOffset;
+  stream.row.merged = { ...stream.before.row.merged };
+}
+
+const blank = () => ({ ...unknownStream, merged: {} });
+
+/** The topics that a segment lands in, each once, the remote one first. */
+export function targetsOf(segment: SegmentWrite): { topic: string; kind: TopicFact['kind'] }[] {
+  const merged = [...new Set(segment.mergedTopics)];
+  return [
+    { topic: segment.remoteTopic, kind: 'remote' },
+    ...merged.map((topic) => ({ topic, kind: 'merged' as const })),
+  ];
+}
+
+/** One commit of a group. */
+export class CommitStage {
+  readonly #group: GroupStage;
+  readonly aliases = new Map<string, StagedAlias>();
+  readonly topics = new Map<string, TopicFact>();
+  readonly moves: Move[] = [];
+  readonly losses: { alias: string; at: number; loss: LossWrite }[] = [];
+  readonly #moved: { alias: string; streams: Set<StagedStream> }[] = [];
+
+  constructor(group: GroupStage) {
+    this.#group = group;
+  }
+
+  /** What the port answers; valid once the group's `landed` was called. */
+  result(): LandedWrite[] {
+    return this.#moved.map(({ alias, streams }) => ({
+      alias,
+      checkpoints: [...streams].map(checkpointOf),
+    }));
+  }
+
+  write(asked: AliasWrite): void {
+    const write = { ...asked, at: Math.round(asked.at) };
+    const known = this.#alias(write.alias);
+    assertSession(write, known?.row.session);
+    assertWhole(write, known !== undefined);
+    const moved = { alias: write.alias, streams: new Set<StagedStream>() };
+    this.#moved.push(moved);
+    if (write.remove) {
+      if (known) this.aliases.set(write.alias, removed(known));
+      return;
+    }
+    const alias = this.#begin(write, known);
+    inOrder(write, {
+      segment: (segment) => moved.streams.add(this.#segment(alias, segment, write.at)),
+      loss: (loss) => moved.streams.add(this.#loss(alias, loss, write.at)),
+    });
+    if (moved.streams.size > 0 && !alias.row.sessionUsed) {
+      alias.row.sessionUsed = true;
+      alias.changed.add('alias');
+    }
+    if (write.heartbeat) {
+      const { receivedAt, heartbeat } = write.heartbeat;
+      alias.heartbeat = { receivedAt: Math.round(receivedAt), heartbeat };
+      alias.changed.add('heartbeat');
+    }
+  }
+
+  #alias(alias: string): StagedAlias | undefined {
+    const staged = this.aliases.get(alias);
+    if (staged) return staged.gone ? undefined : staged;
+    const copy = this.#group.alias(alias);
+    if (copy) this.aliases.set(alias, copy);
+    return copy;
+  }
+
+  #begin(write: AliasWrite, known: StagedAlias | undefined): StagedAlias {
+    const alias = known ?? this.#newcomer(write);
+    const { session, flags } = write;
+    if (session) {
+      const { epoch, lineage } = session;
+      const opened = { epoch, session: session.session, sessionUsed: false, adoptAllowed: false };
+      alias.row = { ...alias.row, ...opened };
+      alias.lineage = lineage;
+      alias.changed.add('alias').add('lineage');
+    }
+    if (flags) {
+      const { adoptAllowed = alias.row.adoptAllowed, disabled = alias.row.disabled } = flags;
+      alias.row = { ...alias.row, adoptAllowed, disabled };
+      alias.changed.add('alias');
+    }
+    return alias;
+  }
+
+  #newcomer({ alias, at }: AliasWrite): StagedAlias {
+    const earlier = this.aliases.get(alias) ?? this.#group.aliases.get(alias);
+    const row: AliasRow = {
+      ...{ epoch: '', session: '', sessionUsed: false, adoptAllowed: false, disabled: false },
+      firstSeenAt: at,
+    };
+    const staged: StagedAlias = {
+      ...{ alias, row, lineage: '', heartbeat: null, gone: false },
+      removals: earlier?.removals ?? 0,
+      ...{ changed: new Set(['alias'] as const), streams: new Map() },
+    };
+    this.aliases.set(alias, staged);
+    return staged;
+  }
+
+  #segment(alias: StagedAlias, segment: SegmentWrite, at: number): StagedStream {
+    const stream = this.#stream(alias, segment);
+    const count = recordCount(segment);
+    for (const { topic, kind } of targetsOf(segment)) this.#topic(topic, kind);
+    const { row } = stream;
+    row.remoteTopic = segment.remoteTopic;
+    row.through = segment.first + segment.count - 1;
+    row.landedRecords += count;
+    row.landedBytes += segment.payloadBytes;
+    row.acceptedAt = Math.round(segment.acceptedTo);
+    row.landedAt = at;
+    this.moves.push({ alias: alias.alias, segment, stream });
+    return stream;
+  }
+
+  #loss(alias: StagedAlias, loss: LossWrite, at: number): StagedStream {
+    assertLoss(loss);
+    const stream = this.#stream(alias, loss);
+    const { first, span, records, scope } = loss;
+    stream.row.through = first + span - 1;
+    if (scope === 'stream') stream.row.lostRecords += records;
+    addLost(stream, first, first + span - 1);
+    this.losses.push({ alias: alias.alias, at, loss });
+    return stream;
+  }
+
+  #stream(alias: StagedAlias, at: SegmentWrite | LossWrite): StagedStream {
+    assertPartition(at);
+    const { epoch, topic, partition } = at;
+    const key = streamKey({ epoch, topic, partition });
+    const stream = alias.streams.get(key) ?? this.#group.stream(alias, { epoch, topic, partition });
+    assertNext(at, stream.row.through);
+    alias.streams.set(key, stream);
+    stream.row.partitionCount = Math.max(stream.row.partitionCount, at.partitionCount);
+    stream.row.session = alias.row.session;
+    return stream;
+  }
+
+  #topic(topic: string, kind: TopicFact['kind']): void {
+    const known = this.topics.get(topic) ?? this.#group.topic(topic);
+    if (known && known.kind !== kind) {
+      const why = `topic "${topic}" is a ${known.kind} topic and cannot be a ${kind} one too`;
+      throw new LandingError('refused', why);
+    }
+    if (!this.#group.hasTopic(topic)) this.topics.set(topic, { kind });
+  }
+}
+
+const removed = (alias: StagedAlias): StagedAlias => ({
+  ...alias,
+  ...{ removals: alias.removals + 1, gone: true, lineage: '', heartbeat: null },
+  ...{ changed: new Set(), streams: new Map() },
+});
+
+/** A loss that follows the newest range joins it. */
+function addLost(stream: StagedStream, first: number, last: number): void {
+  const newest = stream.lost.at(-1);
+  const joins = newest && newest.last === first - 1;
+  const range = joins ? { ...newest, last } : { number: (newest?.number ?? 0) + 1, first, last };
+  const kept = joins ? stream.lost.slice(0, -1) : [...stream.lost];
+  stream.lost = [...kept, range];
+  stream.lostChanged.add(range.number);
+  if (stream.lost.length > rangesKept) {
+    stream.lostChanged.add(stream.lost[0]!.number);
+    stream.lost = stream.lost.slice(1);
+  }
+}

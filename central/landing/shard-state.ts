@@ -1,0 +1,189 @@
+import { type StreamId, streamKey } from '#shared/wire/link.ts';
+import { remoteTopic } from '#shared/wire/topic-name.ts';
+import type { AliasRow, CopyRow, Row, StreamRow, TopicFact, TransactionRow } from './kafka-rows.ts';
+import type {
+  AliasState,
+  AliasSummary,
+  Checkpoint,
+  CheckpointRow,
+  CommittedHeartbeat,
+} from './landing.ts';
+
+/** Sequences that landed as losses, inclusive. */
+export interface LostRange {
+  number: number;
+  first: number;
+  last: number;
+}
+
+export interface StreamEntry {
+  id: StreamId;
+  row: StreamRow;
+  /** Newest last; numbers go up. */
+  lost: LostRange[];
+}
+
+export interface AliasEntry {
+  alias: string;
+  row: AliasRow;
+  lineage: string;
+  streams: Map<string, StreamEntry>;
+  heartbeat: CommittedHeartbeat | null;
+}
+
+/**
+ * What is committed of one shard: the fold of its rows, oldest first. Read from Kafka where another
+ * collector owns the shard, moved by our own commits where we do.
+ */
+export class ShardState {
+  readonly aliases = new Map<string, AliasEntry>();
+  readonly topics = new Map<string, TopicFact>();
+  /** By `copyKey`. */
+  readonly copies = new Map<string, CopyRow>();
+  transaction: TransactionRow | null = null;
+
+  apply(row: Row): void {
+    switch (row.key[0]) {
+      case 'alias':
+        return this.#alias(row.key[1], row.value as AliasRow | null);
+      case 'lineage':
+        if (row.value !== null) this.#entry(row.key[1]).lineage = row.value as string;
+        return;
+      case 'stream': {
+        const [, alias, epoch, topic, partition] = row.key;
+        return this.#stream(alias, { epoch, topic, partition }, row.value as StreamRow | null);
+      }
+      case 'lost': {
+        const [, alias, epoch, topic, partition, number] = row.key;
+        const id = { epoch, topic, partition };
+        return this.#lost(alias, id, number, row.value as [number, number] | null);
+      }
+      case 'topic':
+        if (row.value) this.topics.set(row.key[1], row.value as TopicFact);
+        else this.topics.delete(row.key[1]);
+        return;
+      case 'copy': {
+        const key = copyKey(row.key[1], row.key[2], row.key[3]);
+        if (row.value) this.copies.set(key, row.value as CopyRow);
+        else this.copies.delete(key);
+        return;
+      }
+      case 'transaction':
+        this.transaction = row.value as TransactionRow | null;
+    }
+  }
+
+  heartbeat(alias: string, heartbeat: CommittedHeartbeat | null): void {
+    if (heartbeat) this.#entry(alias).heartbeat = heartbeat;
+    else if (this.aliases.has(alias)) this.#entry(alias).heartbeat = null;
+  }
+
+  /** undefined for one of which only parts are known, or nothing. */
+  alias(alias: string): AliasEntry | undefined {
+    const entry = this.aliases.get(alias);
+    return entry?.row === unknownAlias ? undefined : entry;
+  }
+
+  /** Those that said hello, by name. */
+  known(): AliasEntry[] {
+    const known = [...this.aliases.values()].filter(({ row }) => row !== unknownAlias);
+    return known.sort((a, b) => (a.alias < b.alias ? -1 : 1));
+  }
+
+  #alias(alias: string, row: AliasRow | null): void {
+    if (row === null) this.aliases.delete(alias);
+    else this.#entry(alias).row = row;
+  }
+
+  /** Compaction keeps the newest row of each key: a stream's may come before its alias's. */
+  #entry(alias: string): AliasEntry {
+    let entry = this.aliases.get(alias);
+    if (!entry) {
+      entry = { alias, row: unknownAlias, lineage: '', streams: new Map(), heartbeat: null };
+      this.aliases.set(alias, entry);
+    }
+    return entry;
+  }
+
+  #stream(alias: string, id: StreamId, row: StreamRow | null): void {
+    if (row === null) this.aliases.get(alias)?.streams.delete(streamKey(id));
+    else this.#streamEntry(alias, id).row = row;
+  }
+
+  #streamEntry(alias: string, id: StreamId): StreamEntry {
+    const { streams } = this.#entry(alias);
+    const key = streamKey(id);
+    let stream = streams.get(key);
+    if (!stream) {
+      stream = { id, row: unknownStream, lost: [] };
+      streams.set(key, stream);
+    }
+    return stream;
+  }
+
+  #lost(alias: string, id: StreamId, number: number, range: [number, number] | null): void {
+    if (range === null && !this.aliases.get(alias)?.streams.has(streamKey(id))) return;
+    const stream = this.#streamEntry(alias, id);
+    const at = stream.lost.findIndex((known) => known.number === number);
+    if (range === null) {
+      if (at >= 0) stream.lost.splice(at, 1);
+    } else if (at >= 0) {
+      stream.lost[at] = { number, first: range[0], last: range[1] };
+    } else {
+      stream.lost.push({ number, first: range[0], last: range[1] });
+    }
+  }
+}
+
+const unknownAlias: AliasRow = {
+  ...{ epoch: '', session: '', sessionUsed: false, adoptAllowed: false, disabled: false },
+  firstSeenAt: 0,
+};
+
+/** A stream of which nothing landed. */
+export const unknownStream: StreamRow = {
+  ...{ partitionCount: 0, through: -1, landedRecords: 0, landedBytes: 0, lostRecords: 0 },
+  ...{ remoteOffset: 0, acceptedAt: null, landedAt: null, session: '' },
+  ...{ remoteTopic: null, merged: {} },
+};
+
+export const copyKey = (into: string, from: string, partition: number): string =>
+  `${into}/${from}/${partition}`;
+
+export const checkpointOf = ({ id, row }: StreamEntry): Checkpoint => {
+  const { remoteTopic: _, merged: __, ...rest } = row;
+  return { ...id, ...rest };
+};
+
+export const stateOf = (entry: AliasEntry): AliasState => ({
+  alias: entry.alias,
+  ...entry.row,
+  lineage: entry.lineage,
+  checkpoints: [...entry.streams.values()].map(checkpointOf),
+});
+
+export function summaryOf({ alias, row, streams, heartbeat }: AliasEntry): AliasSummary {
+  const { epoch, session, firstSeenAt, disabled } = row;
+  let landedRecords = 0;
+  let lostRecords = 0;
+  for (const { row } of streams.values()) {
+    landedRecords += row.landedRecords;
+    lostRecords += row.lostRecords;
+  }
+  return { alias, epoch, session, firstSeenAt, disabled, landedRecords, lostRecords, heartbeat };
+}
+
+export const checkpointRowOf = (alias: string, stream: StreamEntry): CheckpointRow => ({
+  ...checkpointOf(stream),
+  alias,
+  remoteTopic: stream.row.remoteTopic ?? remoteTopic(alias, stream.id.topic),
+  merged: Object.entries(stream.row.merged).map(([topic, offset]) => ({ topic, offset })),
+});
+
+export function lostWithin(stream: StreamEntry | undefined, first: number, last: number): number {
+  let lost = 0;
+  for (const range of stream?.lost ?? []) {
+    lost += Math.max(0, Math.min(range.last, last) - Math.max(range.first, first) + 1);
+  }
+  return lost;
+}
