@@ -14,11 +14,17 @@ export interface Landing {
   /** Made once per landing; edges' cursors belong to it. */
   readonly centralId: string;
 
+  /** Who serves this alias; missing: this collector, always. */
+  route?(alias: string): Route;
+  /** Told an alias whenever another collector committed something of it. */
+  onForeign?(listener: (alias: string) => void): void;
+
   /** What is committed for this alias; undefined when it never said hello. */
   load(alias: string): Promise<AliasState | undefined>;
   /** All aliases, without their streams' positions, for the fleet at start. */
   aliases(): Promise<AliasSummary[]>;
 
+  /** Writes of one alias, or of several where the landing has a single shard. All or nothing. */
   commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]>;
 
   checkpoints(filter: { alias?: string; topic?: string }): Promise<CheckpointRow[]>;
@@ -60,6 +66,9 @@ export interface Landing {
   probe(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** `nobody`: for a moment, while a collector that is gone is being replaced. */
+export type Route = { to: 'here' } | { to: 'other'; url: string } | { to: 'nobody' };
 
 /** A fact by its key, for example `enrolment/factory-a`: JSON, opaque here, 64 KiB at most. */
 export interface RegistryEntry {

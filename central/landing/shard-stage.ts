@@ -109,6 +109,11 @@ export class GroupStage {
     return this.topics.get(topic) ?? this.#state.topics.get(topic) ?? this.#topicElsewhere(topic);
   }
 
+  /** It was written to before this group, by some shard. */
+  wasOurs(topic: string): boolean {
+    return (this.#state.topics.get(topic) ?? this.#topicElsewhere(topic)) !== undefined;
+  }
+
   /** Whether the shard's own rows name it already. */
   hasTopic(topic: string): boolean {
     return this.topics.has(topic) || this.#state.topics.has(topic);

@@ -45,28 +45,31 @@ export class ShardState {
   apply(row: Row): void {
     switch (row.key[0]) {
       case 'alias':
-        return this.#alias(row.key[1], row.value as AliasRow | null);
+        this.#alias(row.key[1], row.value as AliasRow | null);
+        break;
       case 'lineage':
         if (row.value !== null) this.#entry(row.key[1]).lineage = row.value as string;
-        return;
+        break;
       case 'stream': {
         const [, alias, epoch, topic, partition] = row.key;
-        return this.#stream(alias, { epoch, topic, partition }, row.value as StreamRow | null);
+        this.#stream(alias, { epoch, topic, partition }, row.value as StreamRow | null);
+        break;
       }
       case 'lost': {
         const [, alias, epoch, topic, partition, number] = row.key;
         const id = { epoch, topic, partition };
-        return this.#lost(alias, id, number, row.value as [number, number] | null);
+        this.#lost(alias, id, number, row.value as [number, number] | null);
+        break;
       }
       case 'topic':
         if (row.value) this.topics.set(row.key[1], row.value as TopicFact);
         else this.topics.delete(row.key[1]);
-        return;
+        break;
       case 'copy': {
         const key = copyKey(row.key[1], row.key[2], row.key[3]);
         if (row.value) this.copies.set(key, row.value as CopyRow);
         else this.copies.delete(key);
-        return;
+        break;
       }
       case 'transaction':
         this.transaction = row.value as TransactionRow | null;

@@ -1,0 +1,315 @@
+import type { Kafka, KafkaError } from '#shared/kafka/kafka.ts';
+import type { LogRecord } from '#shared/kafka/open-records.ts';
+import { Backoff } from '#shared/std/backoff.ts';
+import type { Clock } from '#shared/std/clock.ts';
+import type { Logger } from '#shared/std/log.ts';
+import { type LossRecord, type StreamId, streamKey } from '#shared/wire/link.ts';
+import type { Follower } from './kafka-follower.ts';
+import { ownTopics, shardOf } from './kafka-names.ts';
+import type { Owners } from './kafka-owners.ts';
+import { KafkaPages } from './kafka-pages.ts';
+import type { KafkaRegistry } from './kafka-registry.ts';
+import { fromRecord, type TopicFact } from './kafka-rows.ts';
+import {
+  type AliasState,
+  type AliasSummary,
+  type AliasWrite,
+  type CheckpointRow,
+  type CommittedHeartbeat,
+  type LandedWrite,
+  type Landing,
+  LandingError,
+  type RecordPage,
+  type RegistryChange,
+  type RegistryEntry,
+  type Route,
+  type TopicRow,
+} from './landing.ts';
+import { Shard, type ShardParts } from './shard.ts';
+import {
+  type AliasEntry,
+  checkpointRowOf,
+  lostWithin,
+  ShardState,
+  stateOf,
+  summaryOf,
+} from './shard-state.ts';
+
+export interface KafkaLandingParts {
+  kafka: Kafka;
+  clock: Clock;
+  log: Logger;
+  follower: Follower;
+  registry: KafkaRegistry;
+  shards: number;
+  centralId: string;
+  shardParts: Pick<ShardParts, 'settings' | 'prepare' | 'extra'>;
+  joinOwners: (onShards: (mine: readonly number[]) => void) => Owners;
+}
+
+/**
+ * The landing in Kafka: every shard's state is followed here, whoever owns it, so that each
+ * collector answers for the whole fleet; commits go through the shards that are ours.
+ */
+export class KafkaLanding implements Landing {
+  readonly kind = 'kafka';
+  readonly centralId: string;
+  readonly #parts: KafkaLandingParts;
+  readonly #states: ShardState[];
+  readonly #shards: Shard[];
+  readonly #pages: KafkaPages;
+  readonly #owners: Owners;
+  readonly #foreign = new Set<(alias: string) => void>();
+  #mine = new Set<number>();
+  #closed: Promise<void> | undefined;
+  readonly #moving: Promise<void>[];
+
+  constructor(parts: KafkaLandingParts) {
+    this.#parts = parts;
+    this.centralId = parts.centralId;
+    this.#pages = new KafkaPages(parts.kafka);
+    this.#states = Array.from({ length: parts.shards }, () => new ShardState());
+    this.#shards = this.#states.map((state, id) => {
+      return new Shard(id, state, {
+        ...{ kafka: parts.kafka, clock: parts.clock, log: parts.log, follower: parts.follower },
+        ...parts.shardParts,
+        topicElsewhere: (topic) => this.topicFact(topic),
+        onFenced: () => this.#owners.contested(),
+      });
+    });
+    this.#moving = this.#shards.map(() => Promise.resolve());
+    for (const [partition, state] of this.#states.entries()) this.#follow(partition, state);
+    this.#owners = parts.joinOwners((mine) => this.#own(mine));
+  }
+
+  /** All shards' rows as they are now, and from then on those of shards that are not ours. */
+  async readAll(): Promise<void> {
+    const partitions = this.#states.flatMap((_, partition) => [
+      { topic: ownTopics.checkpoints, partition },
+      { topic: ownTopics.fleet, partition },
+    ]);
+    await this.#parts.follower.readToEnd(partitions);
+    for (const at of partitions) {
+      if (!this.#shards[at.partition]!.owned) this.#parts.follower.activate(at, true);
+    }
+  }
+
+  route(alias: string): Route {
+    const shard = this.#shardOf(alias);
+    if (shard.owned) return { to: 'here' };
+    const owner = this.#owners.ownerOf(shard.id);
+    if (!owner || owner.mine || owner.linkUrl === null) return { to: 'nobody' };
+    return { to: 'other', url: owner.linkUrl };
+  }
+
+  /** Aliases of other collectors, whenever something of them was committed there. */
+  onForeign(listener: (alias: string) => void): void {
+    this.#foreign.add(listener);
+  }
+
+  topicFact(topic: string): TopicFact | undefined {
+    for (const state of this.#states) {
+      const fact = state.topics.get(topic);
+      if (fact) return fact;
+    }
+    return undefined;
+  }
+
+  async load(alias: string): Promise<AliasState | undefined> {
+    this.#assertOpen();
+    const shard = this.#shardOf(alias);
+    if (!shard.owned) throw new LandingError('moved', `another collector owns "${alias}"`);
+    const entry = shard.state.alias(alias);
+    return entry && stateOf(entry);
+  }
+
+  async aliases(): Promise<AliasSummary[]> {
+    this.#assertOpen();
+    return this.#entries().map(summaryOf);
+  }
+
+  async commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]> {
+    this.#assertOpen();
+    const shards = new Set(writes.map(({ alias }) => this.#shardOf(alias)));
+    const [shard] = shards;
+    if (!shard) return [];
+    if (shards.size > 1) {
+      throw new LandingError('refused', 'a commit over several shards would not be one');
+    }
+    return shard.commit(writes);
+  }
+
+  async checkpoints({
+    alias,
+    topic,
+  }: {
+    alias?: string;
+    topic?: string;
+  }): Promise<CheckpointRow[]> {
+    this.#assertOpen();
+    return this.#entries()
+      .filter((entry) => alias === undefined || entry.alias === alias)
+      .flatMap((entry) =>
+        [...entry.streams.values()]
+          .filter(({ id }) => topic === undefined || id.topic === topic)
+          .map((stream) => checkpointRowOf(entry.alias, stream)),
+      );
+  }
+
+  losses(filter: { alias?: string; sinceMs?: number; limit: number }): Promise<LossRecord[]> {
+    const { alias } = filter;
+    const partitions =
+      alias === undefined ? this.#states.map((_, i) => i) : [this.#shardOf(alias).id];
+    return this.#ask(() => this.#pages.losses(partitions, filter));
+  }
+
+  async lostWithin(alias: string, id: StreamId, first: number, last: number): Promise<number> {
+    const entry = this.#shardOf(alias).state.alias(alias);
+    return lostWithin(entry?.streams.get(streamKey(id)), first, last);
+  }
+
+  topics(): Promise<TopicRow[]> {
+    const kinds = new Map<string, TopicRow['kind']>([[ownTopics.losses, 'internal']]);
+    for (const { topics } of this.#states) for (const [t, { kind }] of topics) kinds.set(t, kind);
+    return this.#ask(async () => {
+      const rows = await this.#pages.topics(kinds);
+      return rows.filter(({ kind, records }) => kind !== 'internal' || records > 0);
+    });
+  }
+
+  records(
+    topic: string,
+    partition: number,
+    offset: number,
+    limit: number,
+  ): Promise<RecordPage | undefined> {
+    return this.#ask(() => this.#pages.page(topic, partition, offset, limit));
+  }
+
+  async registry(prefix: string): Promise<RegistryEntry[]> {
+    this.#assertOpen();
+    return this.#parts.registry.read(prefix);
+  }
+
+  async register(changes: readonly RegistryChange[]): Promise<void> {
+    this.#assertOpen();
+    await this.#parts.registry.change(() => changes);
+  }
+
+  async usage(): Promise<null> {
+    return null;
+  }
+
+  /** Kafka answers, and no shard that is ours is out of service. */
+  probe(): Promise<void> {
+    return this.#ask(async () => {
+      await this.#parts.kafka.admin.topics([ownTopics.checkpoints]);
+      const waiting = [...this.#mine].filter((id) => !this.#shards[id]!.owned);
+      if (waiting.length === 0) return;
+      throw new LandingError('unavailable', `${waiting.length} of our shards are being taken over`);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close(true);
+    return this.#closed;
+  }
+
+  /** As the death of the process would leave it, for tests: nobody is told. */
+  abandon(): Promise<void> {
+    this.#closed ??= this.#close(false);
+    return this.#closed;
+  }
+
+  async #close(inOrder: boolean): Promise<void> {
+    const { follower, kafka } = this.#parts;
+    if (inOrder) {
+      await Promise.all(this.#shards.map((shard) => shard.release()));
+      await this.#owners.leave();
+    }
+    await follower.close();
+    await kafka.close();
+  }
+
+  #shardOf(alias: string): Shard {
+    return this.#shards[shardOf(alias, this.#shards.length)]!;
+  }
+
+  #entries(): AliasEntry[] {
+    const all = this.#states.flatMap((state) => state.known());
+    return all.sort((a, b) => (a.alias < b.alias ? -1 : 1));
+  }
+
+  #follow(partition: number, state: ShardState): void {
+    const { follower } = this.#parts;
+    const tell = (alias: string) => {
+      if (!this.#shards[partition]!.owned) for (const listener of this.#foreign) listener(alias);
+    };
+    follower.add({ topic: ownTopics.checkpoints, partition }, (records) => {
+      const touched = new Set<string>();
+      for (const record of records) {
+        const row = fromRecord(record);
+        if (!row) continue;
+        state.apply(row);
+        if (row.key[0] !== 'topic' && row.key[0] !== 'transaction') touched.add(row.key[1]);
+      }
+      for (const alias of touched) tell(alias);
+    });
+    follower.add({ topic: ownTopics.fleet, partition }, (records) => {
+      const touched = new Set<string>();
+      for (const record of records) touched.add(applyHeartbeat(state, record));
+      for (const alias of touched) tell(alias);
+    });
+  }
+
+  /** Gives up what is no longer ours first, so that its next owner need not fence us. */
+  #own(mine: readonly number[]): void {
+    this.#mine = new Set(mine);
+    for (const shard of this.#shards) {
+      this.#moving[shard.id] = this.#moving[shard.id]!.then(() =>
+        this.#mine.has(shard.id) ? this.#acquire(shard) : shard.release(),
+      );
+    }
+  }
+
+  async #acquire(shard: Shard): Promise<void> {
+    const { clock, log } = this.#parts;
+    const backoff = new Backoff({ baseMs: 100, maxMs: 2_000, random: Math.random });
+    const had = shard.owned;
+    while (this.#mine.has(shard.id) && !this.#closed) {
+      try {
+        await shard.acquire();
+        if (!had) log.debug({ shard: shard.id }, 'shard taken over');
+        return;
+      } catch (error) {
+        if ((error as KafkaError).code === 'closed') return;
+        log.warn({ shard: shard.id, err: error }, 'a shard cannot be taken over yet');
+        await clock.sleep(backoff.next());
+      }
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new LandingError('closed', 'the landing is closed');
+  }
+
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    try {
+      return await question();
+    } catch (error) {
+      const { name, code, message } = error as KafkaError;
+      if (name !== 'KafkaError') throw error;
+      throw new LandingError(code === 'closed' ? 'closed' : 'unavailable', message, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function applyHeartbeat(state: ShardState, { key, value }: LogRecord): string {
+  const alias = key?.toString('utf8') ?? '';
+  const heartbeat = value && (JSON.parse(value.toString('utf8')) as CommittedHeartbeat);
+  state.heartbeat(alias, heartbeat);
+  return alias;
+}

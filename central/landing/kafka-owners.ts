@@ -1,0 +1,91 @@
+import type { Kafka, Membership } from '#shared/kafka/kafka.ts';
+import type { Logger } from '#shared/std/log.ts';
+import { ownersGroup } from './kafka-names.ts';
+import {
+  type Assignment,
+  assignShards,
+  type CollectorFacts,
+  type Member,
+} from './shard-assignment.ts';
+
+/** Who owns which shard: nominated here, held by the shard's transactional id. */
+export interface Owners {
+  /** null: nobody, or not known (yet). */
+  ownerOf(shard: number): { mine: boolean; linkUrl: string | null } | null;
+  /** Another producer took a shard of ours: ask who is to have it. */
+  contested(): void;
+  leave(): Promise<void>;
+}
+
+export interface OwnersOptions {
+  kafka: Kafka;
+  log: Logger;
+  shards: number;
+  facts: CollectorFacts;
+  /** The flows that are in force, by the registry. */
+  currentFlows: () => string | null;
+  /** All shards that are ours now. Called once more whenever that changes. */
+  onShards: (mine: readonly number[], flows: string) => void;
+}
+
+/** A collector on its own: everything is its, without asking. For tests and single collectors. */
+export function soleOwner({ shards, facts, onShards }: OwnersOptions): Owners {
+  onShards([...Array(shards).keys()], facts.flows);
+  return {
+    ownerOf: () => ({ mine: true, linkUrl: facts.linkUrl }),
+    contested() {},
+    async leave() {},
+  };
+}
+
+interface Told {
+  memberId: string;
+  assignment: Assignment;
+}
+
+/**
+ * By Kafka's own group membership. A member that is out of the group keeps its shards until
+ * somebody takes them: the transactional id decides, the group only nominates.
+ */
+export function groupOwners(options: OwnersOptions): Owners {
+  const { kafka, log, shards, facts } = options;
+  let told: Told | null = null;
+  const isMine = (shard: number) =>
+    told !== null && told.assignment.owners[shard]?.memberId === told.memberId;
+  const membership: Membership = kafka.join({
+    groupId: ownersGroup,
+    metadata: JSON.stringify(facts),
+    sessionTimeoutMs: 6_000,
+    heartbeatIntervalMs: 1_000,
+    rebalanceTimeoutMs: 5_000,
+    assign: (members) => {
+      const all = members.map(({ memberId, metadata }): Member => {
+        return { memberId, ...(JSON.parse(metadata) as CollectorFacts) };
+      });
+      const assignment = assignShards(all, shards, options.currentFlows());
+      return new Map(
+        all.map(({ memberId }) => [memberId, JSON.stringify({ memberId, assignment } as Told)]),
+      );
+    },
+    onAssignment: (text) => {
+      if (text === null) {
+        log.warn('this collector is out of the group of collectors; it joins again');
+        return;
+      }
+      told = JSON.parse(text) as Told;
+      const { flows } = told.assignment;
+      if (flows !== facts.flows) {
+        log.warn('its flows differ from those of the other collectors: it owns no sites');
+      }
+      options.onShards([...Array(shards).keys()].filter(isMine), flows);
+    },
+  });
+  return {
+    ownerOf: (shard) => {
+      const owner = told?.assignment.owners[shard];
+      return owner ? { mine: isMine(shard), linkUrl: owner.linkUrl } : null;
+    },
+    contested: () => membership.rejoin(),
+    leave: () => membership.leave(),
+  };
+}
