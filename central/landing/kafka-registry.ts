@@ -42,9 +42,10 @@ export class KafkaRegistry {
     return this.#facts.get(key);
   }
 
+  /** What begins with "#" is the landing's own. */
   read(prefix: string): RegistryEntry[] {
     return [...this.#facts]
-      .filter(([key]) => key.startsWith(prefix))
+      .filter(([key]) => key.startsWith(prefix) && !key.startsWith('#'))
       .map(([key, value]) => ({ key, value }))
       .sort((a, b) => (a.key < b.key ? -1 : 1));
   }

@@ -93,8 +93,8 @@ export async function openKafkaLanding(
   return landing;
 }
 
-const flowsKey = 'flows';
-const centralKey = 'central';
+const flowsKey = '#flows';
+const centralKey = '#central';
 
 /**
  * Our own topics, partitioned by shards. As many as there were once: another number would send

@@ -22,9 +22,10 @@ export function describeGroups(bench: LandingBench): void {
       const together = await Promise.all(commits().map((commit) => bench.landing.commit(commit)));
       const single = [];
       for (const commit of commits()) single.push(await other.landing.commit(commit));
-      expect(together).toEqual(single);
+      const place = bench.kind.dense ? (x: unknown) => x : withoutOffsets;
+      expect(place(together)).toEqual(place(single));
       const { centralId: _, ...all } = (await dump(bench.landing)) as { centralId: string };
-      expect(await dump(other.landing)).toMatchObject(all);
+      expect(place(await dump(other.landing))).toMatchObject(place(all) as object);
       await other.close();
     });
 
@@ -60,6 +61,16 @@ export function describeGroups(bench: LandingBench): void {
       await expect(closed.commit([])).rejects.toMatchObject({ code: 'closed' });
     });
   });
+}
+
+/** Transactions' markers take offsets too: how many depends on how commits were grouped. */
+function withoutOffsets(value: unknown): unknown {
+  const hidden = new Set(['remoteOffset', 'offset', 'startOffset', 'endOffset']);
+  const text = JSON.stringify(value, (key, inner) => {
+    if (key === 'topics') return (inner as { topic: string }[]).map(({ topic }) => topic);
+    return hidden.has(key) ? undefined : inner;
+  });
+  return JSON.parse(text.replace(/"\d+\|/g, '"|'));
 }
 
 /** For kinds with seams. */

@@ -25,6 +25,8 @@ export interface LandingKind {
   name: string;
   /** No offset is left out (Kafka's transaction markers take one each). */
   dense: boolean;
+  /** It drops what is old itself, on the harness's time (Kafka's brokers do, on their own). */
+  retains: boolean;
   /** A commit can be ended between any two of its steps. */
   seams: boolean;
   open(options: { retentionMs: number }): Promise<LandingHarness>;

@@ -132,7 +132,8 @@ export function describeCommits(bench: LandingBench): void {
       expect((await bench.topicRow('factory-a.readings'))?.partitions).toHaveLength(3);
       expect((await bench.topicRow('factory-b.readings'))?.partitions).toHaveLength(5);
       const merged = await bench.topicRow('readings');
-      expect(merged).toMatchObject({ kind: 'merged', records: 3 });
+      expect(merged).toMatchObject({ kind: 'merged' });
+      if (bench.kind.dense) expect(merged?.records).toBe(3);
       expect(merged?.partitions).toHaveLength(5);
       const values = async (partition: number) =>
         (await readAll(bench.landing, 'readings', partition)).map(({ value }) => `${value}`);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { sealBatch } from '#shared/wire/record-batch.ts';
 import type { LandingBench } from './landing-bench.ts';
-import { dump } from './landing-dump.ts';
+import { dump, readAll } from './landing-dump.ts';
 import { Site } from './landing-site.ts';
 
 export function describeRefusals(bench: LandingBench): void {
@@ -87,7 +87,7 @@ export function describeRefusals(bench: LandingBench): void {
       const error = await bench.commitError(b.write(bench.now(), { segments: [segment] }));
       expect(error).toMatchObject({ code: 'refused' });
       expect(error.message).toContain('factory-a.readings');
-      expect((await bench.topicRow('factory-a.readings'))?.records).toBe(1);
+      expect(await readAll(bench.landing, 'factory-a.readings', 0)).toHaveLength(1);
     });
   });
 }

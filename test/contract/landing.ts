@@ -21,7 +21,7 @@ export function describeLanding(kind: LandingKind): void {
     describeLosses(bench);
     describeSessions(bench);
     describeReading(bench);
-    describeRetention(bench);
+    if (kind.retains) describeRetention(bench);
     describeRegistry(bench);
     describeGroups(bench);
     if (kind.seams) testSeams(bench);
