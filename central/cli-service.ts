@@ -46,8 +46,11 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
   },
 ];
 
+const placeOf = (landing: CentralConfig['landing']): string =>
+  landing.type === 'embedded' ? landing.path : `Kafka at ${landing.connection.brokers.join(', ')}`;
+
 const summaryOf = ({ alias, link, landing, flows }: CentralConfig): string =>
-  `central "${alias}" takes sites at ${link.listen}, lands in ${landing.path}, ` +
+  `central "${alias}" takes sites at ${link.listen}, lands in ${placeOf(landing)}, ` +
   `merges ${flows.length} ${flows.length === 1 ? 'topic' : 'topics'}`;
 
 async function run(

@@ -9,9 +9,9 @@ import type { ServerCertificate } from './enrol/server-certificate.ts';
 import { openFleet } from './fleet/open-fleet.ts';
 import { openLinkServer } from './intake/link-server.ts';
 import { openIntake } from './intake/open-intake.ts';
-import { openEmbeddedLanding } from './landing/embedded.ts';
 import { boundAdmin, openLinkSecurity } from './link-security.ts';
 import { openMerge } from './merge/merge.ts';
+import { openLanding } from './open-landing.ts';
 import { readClientAuthority } from './status/sign-in.ts';
 import { openStatus } from './status/status.ts';
 import { addAddress } from './status-access-settings.ts';
@@ -47,11 +47,12 @@ export async function startCollector(
     for (const close of closing.splice(0).reverse()) await close();
   };
   try {
-    const landing = await openEmbeddedLanding(config.landing, { clock, log });
+    const landing = await openLanding(config, { clock, log });
     closing.push(() => landing.close());
     const merge = openMerge(config.flows);
     const fleet = await openFleet({ landing, merge, clock, log, ...config.fleet });
     closing.push(() => fleet.close());
+    landing.onForeign?.(fleet.onForeign);
     const security = await openLinkSecurity(config, { landing, clock, log });
     const { certificate, enrolment } = security;
     closing.push(() => security.close?.());
@@ -66,6 +67,7 @@ export async function startCollector(
     );
     closing.push(() => link.close(closeDeadlineMs));
     certificate?.follow((context) => link.secure(context));
+    await landing.serve?.(shownUrl(link, config.link.name));
     const status = await openStatus({
       ...{ landing, clock, log, version },
       listen: config.status.listen,

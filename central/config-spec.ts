@@ -1,5 +1,6 @@
 import { choice, list, setting, table } from '#shared/std/settings-spec.ts';
 import {
+  boolean,
   duration,
   listenAddress,
   oneOf,
@@ -9,6 +10,7 @@ import {
   texts,
 } from '#shared/std/settings-types.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
+import { kafkaLandingSpec } from './config-spec-kafka.ts';
 
 /** Every setting of central: what it is, its default, its unit. `stateDirectory` holds its data. */
 export const centralSpec = (stateDirectory: string) =>
@@ -115,13 +117,9 @@ export const centralSpec = (stateDirectory: string) =>
             default: '50GiB',
           }),
         }),
+        kafka: kafkaLandingSpec,
       },
-      {
-        defaultType: 'embedded',
-        refused: {
-          kafka: 'this release has no Kafka landing yet; use type = "embedded"',
-        },
-      },
+      { defaultType: 'embedded' },
     ),
     flow: list(
       'Merges remote topics into one topic for analytics.',
@@ -135,6 +133,14 @@ export const centralSpec = (stateDirectory: string) =>
           doc: 'What feeds it, as <alias>.<topic>; * stands for any characters.',
           required: true,
           example: '["*.sensor-data"]',
+        }),
+        external: setting(boolean, {
+          doc: 'The topics are written by others (MirrorMaker 2, say) and copied; with Kafka only.',
+          default: false,
+        }),
+        start: setting(oneOf('latest', 'earliest'), {
+          doc: 'What a flow that is added later takes: only what lands from then on, or all.',
+          default: 'latest',
         }),
       }),
     ),

@@ -1,3 +1,4 @@
+import { type ConnectionValues, connectionProblems } from '#shared/kafka/connection-settings.ts';
 import { isLoopback, splitHostPort } from '#shared/std/listen-address.ts';
 import { settingsEnvironment } from '#shared/std/program.ts';
 import { loadSettings, type Settings } from '#shared/std/settings.ts';
@@ -20,7 +21,7 @@ export interface CentralConfig {
   enrol: { authorityPath: string; lifeMs: number; graceMs: number };
   intake: { heartbeatIntervalMs: number };
   status: { listen: string; remote: RemoteStatusSettings | null };
-  landing: EmbeddedLandingSettings;
+  landing: EmbeddedLandingSettings | KafkaLandingSettings;
   flows: FlowSettings[];
   fleet: FleetSettings;
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
@@ -40,10 +41,29 @@ export interface EmbeddedLandingSettings {
   maxBytes: number;
 }
 
+export interface KafkaLandingSettings {
+  type: 'kafka';
+  connection: ConnectionValues;
+  shards: number;
+  replicationFactor: number;
+  partitions: number;
+  /** Infinity: for ever. */
+  retentionMs: number;
+  longestOutageMs: number;
+  transactionBytes: number;
+  lingerMs: number;
+  transactionTimeoutMs: number;
+  commitTimeoutMs: number;
+  mm2Heartbeats: boolean;
+}
+
 export interface FlowSettings {
   into: string;
   /** `<alias>.<topic>`, `*` for any characters: `*.sensor-data`. */
   from: string[];
+  /** Written by others than us, and copied. */
+  external: boolean;
+  start: 'latest' | 'earliest';
 }
 
 export interface FleetSettings {
@@ -109,10 +129,37 @@ function check(settings: CentralSettings): void {
     const problem = aliasProblem(alias);
     if (problem !== undefined) settings.problem('fleet.expect', `"${alias}" ${problem}`);
   }
+  const { landing } = settings.values;
+  if (landing?.type === 'kafka') {
+    for (const [key, message] of connectionProblems(landing)) {
+      settings.problem(`landing.${key}`, message);
+    }
+  }
   checkFlows(settings.values.flow, fleet.expect, {
     problem: (key, message) => settings.problem(key, message),
     warning: (key, message) => settings.warning(key, message),
   });
+}
+
+/** What an edge waits for an answer is 30 s and more: it is told before that. */
+const commitTimeoutMs = 15_000;
+
+function landingOf(landing: CentralSettings['values']['landing']): CentralConfig['landing'] {
+  const retentionMs = landing.retention ?? Number.POSITIVE_INFINITY;
+  if (landing.type === 'embedded') {
+    return { type: 'embedded', path: landing.path, retentionMs, maxBytes: landing.max_bytes };
+  }
+  const { brokers, tls, sasl, shards, partitions } = landing;
+  return {
+    ...{ type: 'kafka', connection: { brokers, tls, sasl }, shards, partitions, retentionMs },
+    replicationFactor: landing.replication_factor,
+    longestOutageMs: landing.longest_outage,
+    transactionBytes: landing.transaction_bytes,
+    lingerMs: landing.transaction_linger,
+    transactionTimeoutMs: landing.transaction_timeout,
+    commitTimeoutMs,
+    mm2Heartbeats: landing.heartbeats,
+  };
 }
 
 function configOf(
@@ -127,12 +174,7 @@ function configOf(
     enrol: { authorityPath: enrol.authority, lifeMs: enrol.life, graceMs: enrol.grace },
     intake: { heartbeatIntervalMs: link.heartbeat_interval },
     status: { listen: status.listen, remote },
-    landing: {
-      type: landing.type,
-      path: landing.path,
-      retentionMs: landing.retention ?? Number.POSITIVE_INFINITY,
-      maxBytes: landing.max_bytes,
-    },
+    landing: landingOf(landing),
     flows: flow,
     fleet: {
       expect: [...new Set(fleet.expect)],

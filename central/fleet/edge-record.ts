@@ -1,5 +1,5 @@
 import { type Heartbeat, type LossRecord, streamKey } from '#shared/wire/link.ts';
-import type { AliasSummary, CommittedHeartbeat } from '../landing/landing.ts';
+import type { AliasSummary, Checkpoint, CommittedHeartbeat } from '../landing/landing.ts';
 import { EdgeAlarms } from './edge-alarms.ts';
 import { EdgeStreams, type Moved } from './edge-streams.ts';
 import { Fill } from './fill.ts';
@@ -43,6 +43,8 @@ export class EdgeRecord {
   #rest = { records: 0, bytes: 0 };
   /** Streams whose counts do not fit together, and how. */
   readonly #wrong = new Map<string, string>();
+  /** As another collector's checkpoints had it; null: not looked yet. */
+  #landedBytes: number | null = null;
 
   constructor(
     alias: string,
@@ -96,6 +98,34 @@ export class EdgeRecord {
       if (!moved.stream.told) this.#lessRest(moved.records);
       return moved;
     });
+  }
+
+  /**
+   * What another collector committed, as the log tells it. A heartbeat counts from when that
+   * collector received it, though never from later than now.
+   */
+  foreign(summary: AliasSummary, checkpoints: readonly Checkpoint[]): Moved[] {
+    const { epoch, disabled, heartbeat } = summary;
+    const now = this.#timeline.now();
+    this.#seen = true;
+    this.epoch = epoch;
+    this.disabled = disabled;
+    const bytesBefore = this.#landedBytes;
+    const moved = checkpoints.map((checkpoint) => this.streams.landed(checkpoint, null));
+    this.#landedBytes = checkpoints.reduce((sum, { landedBytes }) => sum + landedBytes, 0);
+    const records = moved.reduce((sum, { records }) => sum + records, 0);
+    if (records > 0) {
+      this.#movedAt = now;
+      this.records.add(now, records);
+      if (bytesBefore !== null) this.bytes.add(now, this.#landedBytes - bytesBefore);
+    }
+    const known = this.#heartbeat?.said;
+    const isNews =
+      heartbeat &&
+      (heartbeat.heartbeat.session !== known?.session ||
+        heartbeat.heartbeat.number !== known.number);
+    if (isNews) this.heartbeat(heartbeat, this.#timeline.fromWall(heartbeat.receivedAt));
+    return moved;
   }
 
   #lessRest(records: number): void {

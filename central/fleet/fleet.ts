@@ -1,5 +1,10 @@
 import type { Hello } from '#shared/wire/link.ts';
-import type { Checkpoint, CommittedHeartbeat, LossWrite } from '../landing/landing.ts';
+import type {
+  Checkpoint,
+  CommittedAlias,
+  CommittedHeartbeat,
+  LossWrite,
+} from '../landing/landing.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from './views.ts';
 
 /**
@@ -13,6 +18,8 @@ export interface Fleet extends FleetFeed {
   /** undefined when the site is neither known nor expected. */
   edge(alias: string): (EdgeView & { streams: StreamView[] }) | undefined;
   flows(): FlowView[];
+  /** Another collector committed something of it; undefined: it was removed there. */
+  onForeign(alias: string, committed: CommittedAlias | undefined): void;
   /** Oldest first: what the ring still holds with an id above `afterId`. */
   events(afterId: number): FleetEvent[];
   /** Called for every new event. Returns the way to stop it. */

@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
-import type { Landing, LossWrite } from '../landing/landing.ts';
+import type { CommittedAlias, Landing, LossWrite } from '../landing/landing.ts';
 import type { Merge } from '../merge/merge.ts';
 import { EdgeRecord } from './edge-record.ts';
 import { edgeView, streamViews } from './edge-view.ts';
@@ -99,6 +99,10 @@ class FleetBook {
         this.#edgeOf(alias).disabled = disabled;
       },
       onRemoved: (alias) => this.#remove(alias),
+      onForeign: (alias, committed) => {
+        if (!committed) this.#remove(alias);
+        else this.#foreign(this.#edgeOf(alias), committed);
+      },
       edges: () => this.#sorted().map((edge) => edgeView(this.#refresh(edge), this.#timeline)),
       edge: (alias) => {
         const edge = this.#edges.get(alias);
@@ -130,6 +134,13 @@ class FleetBook {
 
   #sorted(): EdgeRecord[] {
     return [...this.#edges.values()].sort((a, b) => (a.alias < b.alias ? -1 : 1));
+  }
+
+  #foreign(edge: EdgeRecord, { summary, checkpoints }: CommittedAlias): void {
+    for (const { stream, records } of edge.foreign(summary, checkpoints)) {
+      if (records > 0) this.#flows.landed(edge.alias, stream, records);
+    }
+    this.#refresh(edge);
   }
 
   #remove(alias: string): void {

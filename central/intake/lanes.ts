@@ -20,6 +20,12 @@ export class Lanes {
     return this.#lanes.get(alias)?.known;
   }
 
+  /** Another collector moves it on: what is known here is old. */
+  forget(alias: string): void {
+    const lane = this.#lanes.get(alias);
+    if (lane?.idle) this.#lanes.delete(alias);
+  }
+
   /** Runs `task` in the alias' turn. */
   async run<T>(alias: string, task: (lane: Lane) => Promise<T>): Promise<T> {
     const lane = this.#lanes.get(alias) ?? new Lane(alias, this.#landing);

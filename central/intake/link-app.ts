@@ -105,11 +105,26 @@ function enter(parts: LinkParts, c: Context, type: string): Incoming {
     throw new Refusal(400, 'bad-alias', `${linkHeader.alias} = "${alias ?? ''}" ${problem}`);
   }
   assertMayUse(credential, alias);
+  assertOurs(parts, alias);
   const sent = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (sent !== type) {
     throw new Refusal(415, 'wrong-type', `Content-Type is "${sent ?? ''}", not "${type}"`);
   }
   return { alias, request, received, renew: credential.isOutdated === true };
+}
+
+/** Another collector's sites are sent there before their body is read. */
+function assertOurs({ landing, lanes }: LinkParts, alias: string): void {
+  const route = landing.route?.(alias) ?? { to: 'here' };
+  if (route.to === 'here') return;
+  lanes.forget(alias);
+  if (route.to === 'other') {
+    const { url } = route;
+    throw new Refusal(421, 'misdirected', `"${alias}" is served at ${url}`, { location: url });
+  }
+  throw new Refusal(503, 'moving', `"${alias}" is being taken over by another collector`, {
+    retryAfterSeconds: 1,
+  });
 }
 
 /** Reads the body within its bounds, then waits for the alias' turn. */

@@ -3,22 +3,25 @@ import type { ErrorBody } from '#shared/wire/link.ts';
 /** An answer that is not 2xx: thrown anywhere below the app, told by it. */
 export class Refusal extends Error {
   override name = 'Refusal';
-  readonly status: 400 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 500 | 503;
+  readonly status: 400 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 421 | 429 | 500 | 503;
   readonly code: string;
   readonly hint: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** 421: who to ask instead. */
+  readonly location: string | undefined;
 
   constructor(
     status: Refusal['status'],
     code: string,
     message: string,
-    more: { hint?: string; retryAfterSeconds?: number } & ErrorOptions = {},
+    more: { hint?: string; retryAfterSeconds?: number; location?: string } & ErrorOptions = {},
   ) {
     super(message, more);
     this.status = status;
     this.code = code;
     this.hint = more.hint;
     this.retryAfterSeconds = more.retryAfterSeconds;
+    this.location = more.location;
   }
 
   response(): Response {
@@ -26,6 +29,7 @@ export class Refusal extends Error {
     const body: ErrorBody = { error: { code, message, ...(hint === undefined ? {} : { hint }) } };
     const headers = new Headers();
     if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
+    if (this.location !== undefined) headers.set('location', this.location);
     return Response.json(body, { status: this.status, headers });
   }
 }

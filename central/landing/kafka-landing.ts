@@ -15,6 +15,7 @@ import {
   type AliasSummary,
   type AliasWrite,
   type CheckpointRow,
+  type CommittedAlias,
   type CommittedHeartbeat,
   type LandedWrite,
   type Landing,
@@ -28,6 +29,7 @@ import {
 import { Shard, type ShardParts } from './shard.ts';
 import {
   type AliasEntry,
+  checkpointOf,
   checkpointRowOf,
   lostWithin,
   ShardState,
@@ -44,8 +46,13 @@ export interface KafkaLandingParts {
   shards: number;
   centralId: string;
   shardParts: Pick<ShardParts, 'settings' | 'prepare' | 'extra'>;
-  joinOwners: (onShards: (mine: readonly number[]) => void) => Owners;
+  joinOwners: (linkUrl: string | null, onShards: (mine: readonly number[]) => void) => Owners;
 }
+
+type ForeignListener = (alias: string, committed: CommittedAlias | undefined) => void;
+
+/** How long a start waits for its share of the sites. */
+const serveTimeoutMs = 15_000;
 
 /**
  * The landing in Kafka: every shard's state is followed here, whoever owns it, so that each
@@ -58,8 +65,8 @@ export class KafkaLanding implements Landing {
   readonly #states: ShardState[];
   readonly #shards: Shard[];
   readonly #pages: KafkaPages;
-  readonly #owners: Owners;
-  readonly #foreign = new Set<(alias: string) => void>();
+  #owners: Owners | undefined;
+  readonly #foreign = new Set<ForeignListener>();
   #mine = new Set<number>();
   #closed: Promise<void> | undefined;
   readonly #moving: Promise<void>[];
@@ -74,12 +81,24 @@ export class KafkaLanding implements Landing {
         ...{ kafka: parts.kafka, clock: parts.clock, log: parts.log, follower: parts.follower },
         ...parts.shardParts,
         topicElsewhere: (topic) => this.topicFact(topic),
-        onFenced: () => this.#owners.contested(),
+        onFenced: () => this.#owners?.contested(),
       });
     });
     this.#moving = this.#shards.map(() => Promise.resolve());
     for (const [partition, state] of this.#states.entries()) this.#follow(partition, state);
-    this.#owners = parts.joinOwners((mine) => this.#own(mine));
+  }
+
+  async serve(linkUrl: string | null): Promise<void> {
+    const { clock, joinOwners } = this.#parts;
+    await new Promise<void>((resolve) => {
+      this.#owners = joinOwners(linkUrl, (mine) => {
+        this.#own(mine);
+        // Taken over one beside the other: the slowest counts.
+        Promise.all(this.#moving).then(() => resolve());
+      });
+      // Where another collector is slow to hand over, its sites come as they are free.
+      clock.sleep(serveTimeoutMs).then(resolve);
+    });
   }
 
   /** All shards' rows as they are now, and from then on those of shards that are not ours. */
@@ -97,13 +116,12 @@ export class KafkaLanding implements Landing {
   route(alias: string): Route {
     const shard = this.#shardOf(alias);
     if (shard.owned) return { to: 'here' };
-    const owner = this.#owners.ownerOf(shard.id);
+    const owner = this.#owners?.ownerOf(shard.id);
     if (!owner || owner.mine || owner.linkUrl === null) return { to: 'nobody' };
     return { to: 'other', url: owner.linkUrl };
   }
 
-  /** Aliases of other collectors, whenever something of them was committed there. */
-  onForeign(listener: (alias: string) => void): void {
+  onForeign(listener: ForeignListener): void {
     this.#foreign.add(listener);
   }
 
@@ -225,7 +243,7 @@ export class KafkaLanding implements Landing {
     const { follower, kafka } = this.#parts;
     if (inOrder) {
       await Promise.all(this.#shards.map((shard) => shard.release()));
-      await this.#owners.leave();
+      await this.#owners?.leave();
     }
     await follower.close();
     await kafka.close();
@@ -243,7 +261,13 @@ export class KafkaLanding implements Landing {
   #follow(partition: number, state: ShardState): void {
     const { follower } = this.#parts;
     const tell = (alias: string) => {
-      if (!this.#shards[partition]!.owned) for (const listener of this.#foreign) listener(alias);
+      if (this.#shards[partition]!.owned) return;
+      const entry = state.alias(alias);
+      const committed = entry && {
+        summary: summaryOf(entry),
+        checkpoints: [...entry.streams.values()].map(checkpointOf),
+      };
+      for (const listener of this.#foreign) listener(alias, committed);
     };
     follower.add({ topic: ownTopics.checkpoints, partition }, (records) => {
       const touched = new Set<string>();

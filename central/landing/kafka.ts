@@ -36,8 +36,6 @@ export interface KafkaLandingOptions extends DataTopicSettings, ShardSettings {
   partitions: number;
   /** `heartbeats` and `<alias>.heartbeats`, for tools of MirrorMaker 2. */
   mm2Heartbeats: boolean;
-  /** Where sites reach this collector; null: not from elsewhere. */
-  linkUrl: string | null;
   /** Names the flows of this collector. */
   flows: string;
 }
@@ -79,10 +77,10 @@ export async function openKafkaLanding(
       prepare: (stage) => prepare(stage, topics, options, clock.now()),
       extra: (stage, at) => (options.mm2Heartbeats ? heartbeats(stage, options.alias, at) : []),
     },
-    joinOwners: (onShards) =>
+    joinOwners: (linkUrl, onShards) =>
       owners({
         ...{ kafka, log, shards, currentFlows },
-        facts: { linkUrl: options.linkUrl, flows: options.flows },
+        facts: { linkUrl, flows: options.flows },
         onShards: (mine, flows) => {
           onShards(mine);
           if (mine.length > 0) keepFlows(registry, flows, log);

@@ -16,8 +16,13 @@ export interface Landing {
 
   /** Who serves this alias; missing: this collector, always. */
   route?(alias: string): Route;
-  /** Told an alias whenever another collector committed something of it. */
-  onForeign?(listener: (alias: string) => void): void;
+  /** From now on sites may come here, at this address. Resolves when our share is taken over. */
+  serve?(linkUrl: string | null): Promise<void>;
+  /**
+   * Told whenever another collector committed something of an alias, with all that is committed of
+   * it; undefined: it was removed.
+   */
+  onForeign?(listener: (alias: string, committed: CommittedAlias | undefined) => void): void;
 
   /** What is committed for this alias; undefined when it never said hello. */
   load(alias: string): Promise<AliasState | undefined>;
@@ -121,6 +126,11 @@ export interface AliasSummary {
   landedRecords: number;
   lostRecords: number;
   heartbeat: CommittedHeartbeat | null;
+}
+
+export interface CommittedAlias {
+  summary: AliasSummary;
+  checkpoints: Checkpoint[];
 }
 
 export interface CommittedHeartbeat {

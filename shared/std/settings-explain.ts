@@ -43,9 +43,10 @@ function explainOne(field: AnyValueSpec, key: string, env: string | null): Setti
 
 /** A settings file with every setting, commented out, each under its one line of documentation. */
 export function printDefaults(spec: TableSpec): string {
-  const printed = sectionsOf(spec, '', (path) => `[${path}]`).map(({ heading, fields }) => {
+  const printed = sectionsOf(spec, '', table).map(({ heading, fields, instead }) => {
     const values = Object.entries(fields).filter(isValue);
-    return [...heading, ...values.flatMap(([key, field]) => printValue(key, field))].join('\n');
+    const lines = [...heading, ...values.flatMap(([key, field]) => printValue(key, field))];
+    return lines.map((line) => (instead ? `# ${line}` : line)).join('\n');
   });
   return `${printed.join('\n\n')}\n`;
 }
@@ -53,7 +54,11 @@ export function printDefaults(spec: TableSpec): string {
 interface Section {
   heading: string[];
   fields: Fields;
+  /** Of another type than the default one: commented out once more. */
+  instead: boolean;
 }
+
+const table = (path: string): string => `[${path}]`;
 
 function sectionsOf(field: AnySpec, path: string, header: (path: string) => string): Section[] {
   switch (field.kind) {
@@ -62,19 +67,24 @@ function sectionsOf(field: AnySpec, path: string, header: (path: string) => stri
     case 'list':
       return sectionsOf(field.item, path, (inner) => `[[${inner}]]`);
     case 'choice':
-      return Object.entries(field.choices).map(([type, { doc, fields }]) => ({
-        heading: [`# ${doc}`, `# ${header(path)}`, `# type = "${type}"`],
-        fields,
-      }));
+      return Object.entries(field.choices).flatMap(([type, { doc, fields }]) => {
+        const heading = [`# ${doc}`, `# ${header(path)}`, `# type = "${type}"`];
+        const instead = header === table && type !== field.defaultType;
+        const inner = innerSections(fields, path).map((one) => ({ ...one, instead }));
+        return [{ heading, fields, instead }, ...inner];
+      });
     case 'table': {
       const heading = path === '' ? [`# ${field.doc}`] : [`# ${field.doc}`, `# ${header(path)}`];
-      const inner = Object.entries(field.fields).flatMap(([key, one]) =>
-        sectionsOf(one, path === '' ? key : `${path}.${key}`, (below) => `[${below}]`),
-      );
-      return [{ heading, fields: field.fields }, ...inner];
+      const { fields } = field;
+      return [{ heading, fields, instead: false }, ...innerSections(fields, path)];
     }
   }
 }
+
+const innerSections = (fields: Fields, path: string): Section[] =>
+  Object.entries(fields).flatMap(([key, one]) =>
+    sectionsOf(one, path === '' ? key : `${path}.${key}`, table),
+  );
 
 const isValue = (entry: [string, AnySpec]): entry is [string, AnyValueSpec] =>
   entry[1].kind === 'value';

@@ -58,7 +58,7 @@ test('an empty file is a whole central', () => {
 
 test('without any file the defaults hold, under the state directory of systemd', () => {
   const config = loadCentralConfig({ env: { STATE_DIRECTORY: '/s/central:/s/other' } });
-  expect(config.landing.path).toBe('/s/central/central.db');
+  expect(config.landing).toMatchObject({ path: '/s/central/central.db' });
   const named = join(folder, 'named.toml');
   writeFileSync(named, 'alias = "hq"');
   expect(loadCentralConfig({ env: { TRIBUTARY_CENTRAL_CONFIG: named } }).alias).toBe('hq');
@@ -92,8 +92,8 @@ offline_after = "2s"`,
     status: { listen: '[::1]:0', remote: null },
     landing: { path: '/tmp/x.db', retentionMs: Number.POSITIVE_INFINITY, maxBytes: 2 ** 30 },
     flows: [
-      { into: 'sensor-data', from: ['*.sensor-data', 'store-*.temps'] },
-      { into: 'all', from: ['factory-a.*'] },
+      { into: 'sensor-data', from: ['*.sensor-data', 'store-*.temps'], start: 'latest' },
+      { into: 'all', from: ['factory-a.*'], external: false },
     ],
     fleet: { expect: ['factory-a', 'factory-b'], offlineAfterMs: 2_000 },
     underJournal: true,
@@ -111,10 +111,21 @@ test('nothing listens beyond loopback without proof of who is there', () => {
   ]);
 });
 
-test('the Kafka landing is known and refused', () => {
-  expect(problems('[landing]\ntype = "kafka"\nbrokers = ["k:9092"]')).toEqual([
-    'central.toml:2: landing.type = "kafka": this release has no Kafka landing yet; use type = "embedded"',
-  ]);
+test('a landing in Kafka needs brokers and a whole login', () => {
+  const landing = (lines: string) => problems(`[landing]\ntype = "kafka"\n${lines}`).join('\n');
+  expect(landing('')).toContain('landing.brokers');
+  expect(landing('brokers = ["kafka"]')).toContain('names "kafka", which is not host:port');
+  const brokers = 'brokers = ["k:9092"]\n';
+  expect(landing(brokers)).toBe('');
+  expect(landing(`${brokers}sasl = { username = "u" }`)).toContain('landing.sasl.mechanism');
+  expect(landing(`${brokers}sasl = { mechanism = "scram-sha-512" }`)).toContain('password_file');
+  expect(landing(`${brokers}sasl = { mechanism = "oauthbearer" }`)).toContain('token_command');
+  expect(landing(`${brokers}tls = { key_file = "k" }`)).toContain('go together');
+  const config = load(`[landing]\ntype = "kafka"\n${brokers}retention = "1d"\nshards = 4`, [], {});
+  expect(config.landing).toMatchObject({
+    ...{ type: 'kafka', retentionMs: 86_400_000, longestOutageMs: 30 * 86_400_000, shards: 4 },
+    connection: { brokers: ['k:9092'] },
+  });
 });
 
 test('flows that cannot be are refused, each with its reason', () => {

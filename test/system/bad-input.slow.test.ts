@@ -52,7 +52,7 @@ subscribe = [{ filter = "a/#/b", topic = "t" }]
   writeFileSync(central, '[landing]\ntype = "kafka"\n[flw]\ninto = "x"\n');
   const said = await runCommand('central', ['run', '--config', central]);
   expect(said.code).toBe(2);
-  expect(said.err).toContain('landing.type = "kafka"');
+  expect(said.err).toContain('landing.brokers');
   expect(said.err).toContain('did you mean "flow"?');
 }, 30_000);
 

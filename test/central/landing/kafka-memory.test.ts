@@ -1,4 +1,4 @@
-import { type KafkaLandingOptions, openKafkaLanding } from '#central/landing/kafka.ts';
+import { openKafkaLanding } from '#central/landing/kafka.ts';
 import type { KafkaLanding } from '#central/landing/kafka-landing.ts';
 import { soleOwner } from '#central/landing/kafka-owners.ts';
 import { systemClock } from '#shared/std/clock.ts';
@@ -6,30 +6,18 @@ import { silentLog } from '#shared/std/log.ts';
 import { describeLanding } from '../../contract/landing.ts';
 import type { LandingHarness } from '../../contract/landing-bench.ts';
 import { MemoryCluster } from '../../sim/memory-kafka.ts';
-
-export const kafkaOptions: KafkaLandingOptions = {
-  alias: 'central',
-  shards: 1,
-  replicationFactor: 1,
-  partitions: 1,
-  mm2Heartbeats: true,
-  linkUrl: null,
-  flows: '[]',
-  retentionMs: Number.POSITIVE_INFINITY,
-  longestOutageMs: 30 * 86_400_000,
-  transactionBytes: 16 * 1024 * 1024,
-  lingerMs: 0,
-  transactionTimeoutMs: 10_000,
-  commitTimeoutMs: 2_000,
-};
+import { kafkaOptions } from './kafka-options.ts';
 
 async function openMemory(): Promise<LandingHarness> {
   const cluster = new MemoryCluster();
-  const open = () =>
-    openKafkaLanding(
+  const open = async () => {
+    const landing = await openKafkaLanding(
       { ...kafkaOptions },
       { kafka: cluster.open(), clock: systemClock, log: silentLog, owners: soleOwner },
     );
+    await landing.serve(null);
+    return landing;
+  };
   let landing: KafkaLanding = await open();
   const now = Math.round(systemClock.now());
   return {

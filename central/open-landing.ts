@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Clock } from '#shared/std/clock.ts';
+import type { Logger } from '#shared/std/log.ts';
+import type { CentralConfig, KafkaLandingSettings } from './config.ts';
+import { openEmbeddedLanding } from './landing/embedded.ts';
+import type { Landing } from './landing/landing.ts';
+
+interface Deps {
+  clock: Clock;
+  log: Logger;
+}
+
+/** The landing that the settings name. What Kafka needs is loaded only where it is wanted. */
+export async function openLanding(config: CentralConfig, deps: Deps): Promise<Landing> {
+  const { landing } = config;
+  return landing.type === 'embedded'
+    ? openEmbeddedLanding(landing, deps)
+    : openInKafka(config, landing, deps);
+}
+
+async function openInKafka(
+  { alias, flows }: CentralConfig,
+  landing: KafkaLandingSettings,
+  { clock, log }: Deps,
+): Promise<Landing> {
+  const { openKafka } = await import('#shared/kafka/open-kafka.ts');
+  const { readConnection } = await import('#shared/kafka/connection-settings.ts');
+  const { openKafkaLanding } = await import('./landing/kafka.ts');
+  const connection = await readConnection(landing.connection);
+  const kafka = openKafka({ ...connection, clientId: `tributary-central-${hostname()}` }, { log });
+  try {
+    return await openKafkaLanding(
+      { ...landing, alias, flows: nameOf(flows) },
+      { kafka, clock, log },
+    );
+  } catch (error) {
+    await kafka.close();
+    throw error;
+  }
+}
+
+/** The same for the same flows, in whatever order they are written. */
+function nameOf(flows: CentralConfig['flows']): string {
+  const sorted = flows
+    .map(({ into, from, external, start }) => [into, [...from].sort(), external, start])
+    .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16);
+}
