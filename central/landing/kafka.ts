@@ -136,6 +136,12 @@ async function prepare(
       needs.set(topic, { topic, partitions, ours: stage.wasOurs(topic), configs: data });
     }
   }
+  for (const { write } of stage.copies.values()) {
+    const topic = write.into;
+    const least = Math.max(options.partitions, needs.get(topic)?.partitions ?? 0);
+    const partitions = Math.max(least, write.partition + 1);
+    needs.set(topic, { topic, partitions, ours: stage.wasOurs(topic), configs: data });
+  }
   for (const topic of options.mm2Heartbeats ? heartbeatTopics(stage) : []) {
     needs.set(topic, { topic, partitions: 1, ours: false, configs: compactedConfigs });
   }

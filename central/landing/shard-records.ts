@@ -19,6 +19,15 @@ export function dataBatches(moves: readonly Move[]): OutgoingBatch[] {
   );
 }
 
+/** What copies bring; behind the segments of the group. */
+export function copyBatches({ copies }: GroupStage): OutgoingBatch[] {
+  return [...copies.values()].flatMap(({ write }) =>
+    write.batches.map(({ batch }) => {
+      return { topic: write.into, partition: write.partition, batch };
+    }),
+  );
+}
+
 /** Where each segment of a group landed; offsets in the order of {@link dataBatches}. */
 export function indexOf(moves: readonly Move[], offsets: readonly number[]): IndexEntry[] {
   let at = 0;

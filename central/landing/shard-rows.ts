@@ -6,6 +6,9 @@ import type { AliasEntry, ShardState } from './shard-state.ts';
 export function rowsOf(stage: GroupStage, state: ShardState): Row[] {
   const rows: Row[] = [];
   for (const [topic, value] of stage.topics) rows.push({ key: ['topic', topic], value });
+  for (const { write, row } of stage.copies.values()) {
+    rows.push({ key: ['copy', write.into, write.from, write.partition], value: row });
+  }
   for (const staged of stage.aliases.values()) {
     const committed = state.aliases.get(staged.alias);
     if (staged.removals > 0 && committed) rows.push(...tombstones(committed, staged));
@@ -51,6 +54,10 @@ function* streamRows(alias: string, { id, row, lost, lostChanged }: StagedStream
 /** The group is committed: what is committed of the shard moves on. */
 export function settle(stage: GroupStage, state: ShardState): void {
   for (const [topic, fact] of stage.topics) state.topics.set(topic, fact);
+  for (const [key, { row }] of stage.copies) {
+    state.copies.set(key, row);
+    state.fills.delete(key);
+  }
   for (const staged of stage.aliases.values()) {
     const { alias, row, lineage, heartbeat, removals, gone } = staged;
     if (removals > 0) state.aliases.delete(alias);

@@ -1,5 +1,5 @@
 import { type StreamId, streamKey } from '#shared/wire/link.ts';
-import type { AliasRow, TopicFact } from './kafka-rows.ts';
+import type { AliasRow, CopyRow, TopicFact } from './kafka-rows.ts';
 import {
   assertLoss,
   assertNext,
@@ -17,7 +17,14 @@ import {
   type LossWrite,
   type SegmentWrite,
 } from './landing.ts';
-import { checkpointOf, type ShardState, type StreamEntry, unknownStream } from './shard-state.ts';
+import { admitCopy, type CopyWrite, remoteEnd } from './shard-copies.ts';
+import {
+  checkpointOf,
+  copyKey,
+  type ShardState,
+  type StreamEntry,
+  unknownStream,
+} from './shard-state.ts';
 
 /** Ranges of losses remembered per stream; an edge repeats or widens only the newest. */
 const rangesKept = 10_000;
@@ -61,6 +68,7 @@ export class GroupStage {
   readonly moves: Move[] = [];
   readonly losses: { alias: string; at: number; loss: LossWrite }[] = [];
   readonly commits: CommitStage[] = [];
+  readonly copies = new Map<string, { write: CopyWrite; row: CopyRow }>();
 
   constructor(state: ShardState, topicElsewhere: (topic: string) => TopicFact | undefined) {
     this.#state = state;
@@ -77,6 +85,36 @@ export class GroupStage {
     this.losses.push(...commit.losses);
     this.commits.push(commit);
     return commit;
+  }
+
+  /** One piece of a copy a transaction. Throws a LandingError `refused`. */
+  copy(write: CopyWrite, at: number): void {
+    const { into, from, partition } = write;
+    const key = copyKey(into, from, partition);
+    const hasMore = this.moves.some(
+      ({ segment }) => segment.remoteTopic === from && segment.partition === partition,
+    );
+    const committed = write.own ? remoteEnd(this.#state, from, partition) : 0;
+    const known = this.topic(into);
+    if (known && known.kind !== 'merged') {
+      throw new LandingError('refused', `topic "${into}" is a remote topic and cannot be merged`);
+    }
+    const row = admitCopy(write, this.#copyRow(key), { committed, hasMore });
+    this.copies.set(key, { write, row });
+    if (!this.hasTopic(into)) this.topics.set(into, { kind: 'merged' });
+    for (const { alias, loss } of write.losses) this.losses.push({ alias, at, loss });
+  }
+
+  #copyRow(key: string): CopyRow | undefined {
+    return this.copies.get(key)?.row ?? this.#state.copies.get(key);
+  }
+
+  /** Merged topics that the shard itself feeds now: not those whose copy is not there yet. */
+  feeds({ mergedTopics, remoteTopic, partition }: SegmentWrite): string[] {
+    return mergedTopics.filter((into) => {
+      const key = copyKey(into, remoteTopic, partition);
+      return !this.#state.fills.has(key) && this.#copyRow(key)?.live !== false;
+    });
   }
 
   /** A copy for one commit to change; undefined when the alias is not known. */
@@ -259,7 +297,8 @@ export class CommitStage {
     return staged;
   }
 
-  #segment(alias: StagedAlias, segment: SegmentWrite, at: number): StagedStream {
+  #segment(alias: StagedAlias, asked: SegmentWrite, at: number): StagedStream {
+    const segment = { ...asked, mergedTopics: this.#group.feeds(asked) };
     const stream = this.#stream(alias, segment);
     const count = recordCount(segment);
     for (const { topic, kind } of targetsOf(segment)) this.#topic(topic, kind);

@@ -40,6 +40,8 @@ export class ShardState {
   readonly topics = new Map<string, TopicFact>();
   /** By `copyKey`. */
   readonly copies = new Map<string, CopyRow>();
+  /** Keys of copies that are to come first, and have no row yet. */
+  readonly fills = new Set<string>();
   transaction: TransactionRow | null = null;
 
   apply(row: Row): void {

@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Kafka, KafkaError, TransactionalProducer } from '#shared/kafka/kafka.ts';
+import type {
+  Kafka,
+  KafkaError,
+  TopicPartition,
+  TransactionalProducer,
+} from '#shared/kafka/kafka.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
@@ -8,7 +13,8 @@ import type { Follower } from './kafka-follower.ts';
 import { ownTopics, transactionalId } from './kafka-names.ts';
 import type { TopicFact, TransactionRow } from './kafka-rows.ts';
 import { type AliasWrite, type LandedWrite, LandingError, type SegmentWrite } from './landing.ts';
-import { dataBatches, indexOf, ownBatches } from './shard-records.ts';
+import type { CopyWrite } from './shard-copies.ts';
+import { copyBatches, dataBatches, indexOf, ownBatches } from './shard-records.ts';
 import { rowsOf, settle } from './shard-rows.ts';
 import { type CommitStage, GroupStage, targetsOf } from './shard-stage.ts';
 import type { ShardState } from './shard-state.ts';
@@ -41,6 +47,7 @@ export interface ShardParts {
 
 interface Commit {
   writes: readonly AliasWrite[];
+  copy?: CopyWrite;
   bytes: number;
   since: number;
   resolve: (landed: LandedWrite[]) => void;
@@ -111,10 +118,20 @@ export class Shard {
   }
 
   commit(writes: readonly AliasWrite[]): Promise<LandedWrite[]> {
+    return this.#enqueue({ writes, bytes: bytesOf(writes) });
+  }
+
+  /** A piece of a copy, in one of the next transactions. Rejects as `commit` does. */
+  async copy(copy: CopyWrite): Promise<void> {
+    const bytes = copy.batches.reduce((sum, { batch }) => sum + batch.length, 1024);
+    await this.#enqueue({ writes: [], copy, bytes });
+  }
+
+  #enqueue(commit: Pick<Commit, 'writes' | 'copy' | 'bytes'>): Promise<LandedWrite[]> {
     if (!this.#owned) return Promise.reject(moved());
     return new Promise((resolve, reject) => {
       const since = this.#parts.clock.monotonic();
-      this.#waiting.push({ writes, bytes: bytesOf(writes), since, resolve, reject });
+      this.#waiting.push({ ...commit, since, resolve, reject });
       this.#arrived.notify();
     });
   }
@@ -186,6 +203,7 @@ export class Shard {
     const staged: Staged[] = [];
     for (const commit of commits) {
       try {
+        if (commit.copy) group.copy(commit.copy, Math.round(this.#parts.clock.now()));
         staged.push({ commit, stage: group.add(commit.writes) });
       } catch (error) {
         if (!(error instanceof LandingError)) throw error;
@@ -216,8 +234,9 @@ export class Shard {
     const transaction: TransactionRow = { id: randomBytes(8).toString('hex'), at };
     let end: number | undefined;
     try {
-      const offsets = await this.#producer.send(dataBatches(group.moves));
-      group.landed(offsets);
+      const data = dataBatches(group.moves);
+      const offsets = await this.#producer.send([...data, ...copyBatches(group)]);
+      group.landed(offsets.slice(0, data.length));
       const rows = rowsOf(group, this.state);
       rows.push({ key: ['transaction'], value: transaction });
       const index = indexOf(group.moves, offsets);
@@ -286,10 +305,8 @@ function rejectThoseIn(
 ): Commit[] {
   const left: Commit[] = [];
   for (const { commit } of staged) {
-    const error = segmentsOf(commit.writes)
-      .flatMap((segment) =>
-        targetsOf(segment).map(({ topic }) => errorAt(topic, segment.partition)),
-      )
+    const error = placesOf(commit)
+      .map(({ topic, partition }) => errorAt(topic, partition))
       .find((found) => found !== undefined);
     if (error) commit.reject(error);
     else left.push(commit);
@@ -297,6 +314,13 @@ function rejectThoseIn(
   if (left.length === staged.length) throw new LandingError('unavailable', 'nothing could land');
   return left;
 }
+
+const placesOf = ({ writes, copy }: Commit): TopicPartition[] => [
+  ...(copy ? [{ topic: copy.into, partition: copy.partition }] : []),
+  ...segmentsOf(writes).flatMap((segment) =>
+    targetsOf(segment).map(({ topic }) => ({ topic, partition: segment.partition })),
+  ),
+];
 
 const segmentsOf = (writes: readonly AliasWrite[]): SegmentWrite[] =>
   writes.flatMap(({ segments }) => segments);
