@@ -49,7 +49,7 @@ export async function startCollector(
   try {
     const landing = await openLanding(config, { clock, log });
     closing.push(() => landing.close());
-    const merge = openMerge(config.flows);
+    const merge = openMerge(config.flows.filter(({ external }) => !external));
     const fleet = await openFleet({ landing, merge, clock, log, ...config.fleet });
     closing.push(() => fleet.close());
     landing.onForeign?.(fleet.onForeign);

@@ -134,6 +134,14 @@ function check(settings: CentralSettings): void {
     for (const [key, message] of connectionProblems(landing)) {
       settings.problem(`landing.${key}`, message);
     }
+  } else {
+    for (const [index, { external }] of settings.values.flow.entries()) {
+      if (!external) continue;
+      settings.problem(
+        `flow[${index}].external`,
+        'needs Kafka: others write nothing into an embedded landing; use landing.type = "kafka"',
+      );
+    }
   }
   checkFlows(settings.values.flow, fleet.expect, {
     problem: (key, message) => settings.problem(key, message),

@@ -6,6 +6,7 @@ import { openMerge } from './merge/merge.ts';
 interface WrittenFlow {
   into?: string | undefined;
   from?: string[] | undefined;
+  external?: boolean | undefined;
 }
 
 interface Told {
@@ -16,9 +17,9 @@ interface Told {
 /** What must hold between flows: every merged topic has one flow, and none feeds another. */
 export function checkFlows(flows: readonly WrittenFlow[], expect: string[], told: Told): void {
   const firstWith = new Map<string, number>();
-  for (const [index, { into, from }] of flows.entries()) {
+  for (const [index, { into, from, external }] of flows.entries()) {
     for (const pattern of from ?? []) {
-      const problem = inputProblem(pattern);
+      const problem = external ? externalProblem(pattern) : inputProblem(pattern);
       if (problem !== undefined) told.problem(`flow[${index}].from`, `"${pattern}" ${problem}`);
     }
     if (from?.length === 0) told.problem(`flow[${index}].from`, 'names nothing that feeds it');
@@ -75,6 +76,13 @@ function targetProblem(into: string): string | undefined {
   if (problem !== undefined) return problem;
   if (isInternalTopic(into)) return 'is a topic of our own; choose another name';
   return undefined;
+}
+
+/** A whole topic name of anybody, but for our own topics. */
+function externalProblem(pattern: string): string | undefined {
+  const problem = topicProblem(pattern.replaceAll(/\*/g, 'x'));
+  if (problem !== undefined) return problem;
+  return isInternalTopic(pattern) ? 'is a topic of our own, which no flow may read' : undefined;
 }
 
 function inputProblem(pattern: string): string | undefined {

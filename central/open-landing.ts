@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '#shared/std/clock.ts';
+import { globMatcher } from '#shared/std/glob.ts';
 import type { Logger } from '#shared/std/log.ts';
 import type { CentralConfig, KafkaLandingSettings } from './config.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
+import type { CopyFlows } from './landing/kafka-copier.ts';
 import type { Landing } from './landing/landing.ts';
+import { openMerge } from './merge/merge.ts';
 
 interface Deps {
   clock: Clock;
@@ -31,13 +34,27 @@ async function openInKafka(
   const kafka = openKafka({ ...connection, clientId: `tributary-central-${hostname()}` }, { log });
   try {
     return await openKafkaLanding(
-      { ...landing, alias, flows: nameOf(flows) },
+      { ...landing, alias, flows: nameOf(flows), copies: copiesOf(flows) },
       { kafka, clock, log },
     );
   } catch (error) {
     await kafka.close();
     throw error;
   }
+}
+
+/** What is merged by copying: topics that others write, and what is older than its flow. */
+function copiesOf(flows: CentralConfig['flows']): CopyFlows {
+  const external = flows.filter((flow) => flow.external);
+  const earliest = openMerge(flows.filter((flow) => !flow.external && flow.start === 'earliest'));
+  const matchers = external.map(({ into, from, start }) => {
+    return { into, start, takes: globMatcher(from) };
+  });
+  return {
+    any: external.length > 0 || earliest.flows.length > 0,
+    externalTargets: (topic) => matchers.filter(({ takes }) => takes(topic)),
+    fillTargets: (remoteTopic) => earliest.targets(remoteTopic),
+  };
 }
 
 /** The same for the same flows, in whatever order they are written. */

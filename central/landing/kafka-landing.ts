@@ -4,6 +4,8 @@ import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { type LossRecord, type StreamId, streamKey } from '#shared/wire/link.ts';
+import { isInternalTopic } from '#shared/wire/topic-name.ts';
+import { Copier, type CopyFlows } from './kafka-copier.ts';
 import type { Follower } from './kafka-follower.ts';
 import { ownTopics, shardOf } from './kafka-names.ts';
 import type { Owners } from './kafka-owners.ts';
@@ -27,10 +29,12 @@ import {
   type TopicRow,
 } from './landing.ts';
 import { Shard, type ShardParts } from './shard.ts';
+import { planFills } from './shard-copies.ts';
 import {
   type AliasEntry,
   checkpointOf,
   checkpointRowOf,
+  copyKey,
   lostWithin,
   ShardState,
   stateOf,
@@ -46,6 +50,9 @@ export interface KafkaLandingParts {
   shards: number;
   centralId: string;
   shardParts: Pick<ShardParts, 'settings' | 'prepare' | 'extra'>;
+  flows: CopyFlows;
+  /** Central's own alias. */
+  alias: string;
   joinOwners: (linkUrl: string | null, onShards: (mine: readonly number[]) => void) => Owners;
 }
 
@@ -70,6 +77,7 @@ export class KafkaLanding implements Landing {
   #mine = new Set<number>();
   #closed: Promise<void> | undefined;
   readonly #moving: Promise<void>[];
+  #copier: Copier | undefined;
 
   constructor(parts: KafkaLandingParts) {
     this.#parts = parts;
@@ -89,7 +97,13 @@ export class KafkaLanding implements Landing {
   }
 
   async serve(linkUrl: string | null): Promise<void> {
-    const { clock, joinOwners } = this.#parts;
+    const { clock, joinOwners, kafka, log, flows, alias } = this.#parts;
+    this.#copier = new Copier({
+      ...{ kafka, clock, log, flows, alias },
+      owned: () => this.#shards.filter(({ owned }) => owned),
+      shardOfCopy: (topic, partition) => shardOf(`${topic}/${partition}`, this.#shards.length),
+      isOurs: (topic) => isInternalTopic(topic) || this.topicFact(topic) !== undefined,
+    });
     await new Promise<void>((resolve) => {
       this.#owners = joinOwners(linkUrl, (mine) => {
         this.#own(mine);
@@ -241,6 +255,7 @@ export class KafkaLanding implements Landing {
 
   async #close(inOrder: boolean): Promise<void> {
     const { follower, kafka } = this.#parts;
+    await this.#copier?.close();
     if (inOrder) {
       await Promise.all(this.#shards.map((shard) => shard.release()));
       await this.#owners?.leave();
@@ -302,7 +317,7 @@ export class KafkaLanding implements Landing {
     const had = shard.owned;
     while (this.#mine.has(shard.id) && !this.#closed) {
       try {
-        await shard.acquire();
+        await shard.acquire(() => this.#planFills(shard));
         if (!had) log.debug({ shard: shard.id }, 'shard taken over');
         return;
       } catch (error) {
@@ -310,6 +325,14 @@ export class KafkaLanding implements Landing {
         log.warn({ shard: shard.id, err: error }, 'a shard cannot be taken over yet');
         await clock.sleep(backoff.next());
       }
+    }
+  }
+
+  /** Before its first commit: what is older than a flow comes before what is newer. */
+  #planFills({ state }: Shard): void {
+    for (const { into, from, partition } of planFills(state, this.#parts.flows.fillTargets)) {
+      const key = copyKey(into, from, partition);
+      if (!state.copies.has(key)) state.fills.add(key);
     }
   }
 

@@ -7,6 +7,7 @@ import { encodeMm2Heartbeat } from '#shared/wire/mm2-heartbeat.ts';
 import { heartbeatsTopic, remoteHeartbeatsTopic } from '#shared/wire/mm2-topics.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
 import { readBatchHeader } from '#shared/wire/record-batch.ts';
+import type { CopyFlows } from './kafka-copier.ts';
 import { Follower } from './kafka-follower.ts';
 import { KafkaLanding } from './kafka-landing.ts';
 import { ownTopics } from './kafka-names.ts';
@@ -38,6 +39,7 @@ export interface KafkaLandingOptions extends DataTopicSettings, ShardSettings {
   mm2Heartbeats: boolean;
   /** Names the flows of this collector. */
   flows: string;
+  copies: CopyFlows;
 }
 
 export interface KafkaLandingDeps {
@@ -71,7 +73,8 @@ export async function openKafkaLanding(
   const centralId = await patiently(deps, () => centralIdOf(registry));
   const currentFlows = () => registry.get(flowsKey) ?? null;
   const landing = new KafkaLanding({
-    ...{ kafka, clock, log, follower, registry, shards, centralId },
+    ...{ kafka, clock, log, follower, registry, shards, centralId, alias: options.alias },
+    flows: options.copies,
     shardParts: {
       settings: options,
       prepare: (stage) => prepare(stage, topics, options, clock.now()),

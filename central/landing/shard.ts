@@ -98,11 +98,12 @@ export class Shard {
 
   /**
    * Fences the owner before us, then reads what it left behind to the end. Only then commits are
-   * taken. Rejects with a KafkaError.
+   * taken; `prepared` is called between. Rejects with a KafkaError.
    */
-  async acquire(): Promise<void> {
+  async acquire(prepared: () => void): Promise<void> {
     if (this.#owned) return;
     await this.#resync();
+    prepared();
     this.#owned = true;
     this.#running = this.#run();
   }

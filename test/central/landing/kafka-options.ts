@@ -8,6 +8,7 @@ export const kafkaOptions: KafkaLandingOptions = {
   partitions: 1,
   mm2Heartbeats: true,
   flows: '[]',
+  copies: { externalTargets: () => [], fillTargets: () => [], any: false },
   retentionMs: Number.POSITIVE_INFINITY,
   longestOutageMs: 30 * 86_400_000,
   transactionBytes: 16 * 1024 * 1024,
