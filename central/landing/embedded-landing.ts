@@ -9,6 +9,7 @@ import type {
   AliasSummary,
   AliasWrite,
   CheckpointRow,
+  Expected,
   LandedWrite,
   Landing,
   RecordPage,
@@ -100,8 +101,8 @@ export class EmbeddedLanding implements Landing {
     return this.#host.call('registry', prefix);
   }
 
-  register(changes: readonly RegistryChange[]): Promise<void> {
-    return this.#host.call('register', changes);
+  register(changes: readonly RegistryChange[], expected?: Expected): Promise<void> {
+    return this.#host.call('register', changes, expected);
   }
 
   async usage(): Promise<{ usedBytes: number; maxBytes: number }> {

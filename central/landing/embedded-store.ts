@@ -12,6 +12,7 @@ import type {
   AliasSummary,
   AliasWrite,
   CheckpointRow,
+  Expected,
   LandedWrite,
   LandingError,
   RegistryChange,
@@ -128,8 +129,8 @@ export class EmbeddedStore {
     return this.#registry.read(prefix);
   }
 
-  register(changes: readonly RegistryChange[]): void {
-    this.#registry.write(changes);
+  register(changes: readonly RegistryChange[], expected?: Expected): void {
+    this.#registry.write(changes, expected);
   }
 
   /** On disk. */

@@ -19,6 +19,8 @@ import {
   type CheckpointRow,
   type CommittedAlias,
   type CommittedHeartbeat,
+  changedFact,
+  type Expected,
   type LandedWrite,
   type Landing,
   LandingError,
@@ -223,9 +225,19 @@ export class KafkaLanding implements Landing {
     return this.#parts.registry.read(prefix);
   }
 
-  async register(changes: readonly RegistryChange[]): Promise<void> {
+  async register(changes: readonly RegistryChange[], expected: Expected = new Map()) {
     this.#assertOpen();
-    await this.#parts.registry.change(() => changes);
+    const { registry } = this.#parts;
+    await registry.change(() => {
+      for (const [key, value] of expected) {
+        if ((registry.get(key) ?? null) !== value) throw changedFact(key);
+      }
+      return changes;
+    });
+  }
+
+  onRegistry(listener: () => void): void {
+    this.#parts.registry.watch(listener);
   }
 
   async usage(): Promise<null> {

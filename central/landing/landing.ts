@@ -62,8 +62,13 @@ export interface Landing {
 
   /** Small facts that are no records (enrolments, tokens), whose keys start with `prefix`. */
   registry(prefix: string): Promise<RegistryEntry[]>;
-  /** All of them or none, durable when resolved; null takes the key away. */
-  register(changes: readonly RegistryChange[]): Promise<void>;
+  /**
+   * All of them or none, durable when resolved; null takes the key away. Rejects with `fenced` where
+   * a fact is not as `expected`: another collector changed it.
+   */
+  register(changes: readonly RegistryChange[], expected?: Expected): Promise<void>;
+  /** Told after other collectors, or we, changed facts. */
+  onRegistry?(listener: () => void): void;
 
   /** Bytes on disk, for the status page; null where somebody else knows. */
   usage(): Promise<{ usedBytes: number; maxBytes: number } | null>;
@@ -80,6 +85,9 @@ export interface RegistryEntry {
   key: string;
   value: string;
 }
+
+/** What a decision went by, by key; null: nothing was there. */
+export type Expected = ReadonlyMap<string, string | null>;
 
 export interface RegistryChange {
   key: string;
@@ -242,3 +250,7 @@ export class LandingError extends Error {
     this.code = code;
   }
 }
+
+/** Of `register`: somebody else decided meanwhile. */
+export const changedFact = (key: string): LandingError =>
+  new LandingError('fenced', `${key} was changed meanwhile`);

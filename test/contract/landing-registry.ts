@@ -24,6 +24,17 @@ export function describeRegistry(bench: LandingBench): void {
       expect(await bench.landing.registry('%')).toEqual([]);
     });
 
+    test('a decision on what is old by now changes nothing', async () => {
+      const { landing } = bench;
+      const put = (value: string, expected: string | null) =>
+        landing.register([{ key: 'a', value }], new Map([['a', expected]]));
+      await put('one', null);
+      await put('two', 'one');
+      await expect(put('three', 'one')).rejects.toMatchObject({ code: 'fenced' });
+      await expect(put('three', null)).rejects.toMatchObject({ code: 'fenced' });
+      expect(await landing.registry('a')).toEqual([{ key: 'a', value: 'two' }]);
+    });
+
     test('a change that is refused takes none of its companions with it', async () => {
       const { landing } = bench;
       const tooLong = { key: 'b', value: 'x'.repeat(70_000) };
