@@ -70,8 +70,8 @@ export class Enrolments {
 
   #drop(key: string): void {
     this.#stored.delete(key);
-    this.#tokens.delete(key.slice('token/'.length));
-    this.#enrolments.delete(key.slice('enrolment/'.length));
+    if (key.startsWith('token/')) this.#tokens.delete(key.slice('token/'.length));
+    else this.#enrolments.delete(key.slice('enrolment/'.length));
   }
 
   of(alias: string): EnrolmentRow | undefined {

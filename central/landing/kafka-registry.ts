@@ -11,8 +11,8 @@ const at = { topic: ownTopics.registry, partition: 0 };
 
 /**
  * Facts by their key, the same for all collectors: `tributary.registry`, followed to its end. Who
- * writes fences everybody else first and reads to the end, so that a decision on what is old by then
- * is noticed (`conflict`) and made again.
+ * writes fences everybody else first and reads to the end, so that no decision stands on what is
+ * old by then.
  */
 export class KafkaRegistry {
   readonly #follower: Follower;

@@ -63,8 +63,8 @@ export interface Landing {
   /** Small facts that are no records (enrolments, tokens), whose keys start with `prefix`. */
   registry(prefix: string): Promise<RegistryEntry[]>;
   /**
-   * All of them or none, durable when resolved; null takes the key away. Rejects with `fenced` where
-   * a fact is not as `expected`: another collector changed it.
+   * All of them or none, durable when resolved; null takes the key away. Rejects with `fenced`
+   * where a fact is not as `expected`: another collector changed it.
    */
   register(changes: readonly RegistryChange[], expected?: Expected): Promise<void>;
   /** Told after other collectors, or we, changed facts. */
