@@ -56,13 +56,14 @@ export class Follower {
   }
 
   /**
-   * Resolves when all that was committed when it was called is handed over. The partitions are
-   * not active meanwhile and afterwards. Rejects with a KafkaError.
+   * Resolves when all that was committed when it was called is handed over; what is in a
+   * transaction then counts, too, and is waited for: a commit is answered before its markers stand
+   * in the log. The partitions are not active meanwhile and afterwards. Rejects with a KafkaError.
    */
   async readToEnd(partitions: readonly TopicPartition[]): Promise<void> {
     const all = partitions.map((at) => this.#of(at));
     for (const one of all) one.active = false;
-    const ends = await this.#kafka.admin.offsets(partitions, 'latest', 'committed');
+    const ends = await this.#kafka.admin.offsets(partitions, 'latest', 'uncommitted');
     for (;;) {
       const behind = all.filter((one, index) => one.offset < ends[index]!);
       if (behind.length === 0) return;

@@ -33,7 +33,7 @@ export function soleOwner({ shards, facts, onShards }: OwnersOptions): Owners {
   onShards([...Array(shards).keys()], facts.flows);
   return {
     ownerOf: () => ({ mine: true, linkUrl: facts.linkUrl }),
-    contested() {},
+    contested: () => onShards([...Array(shards).keys()], facts.flows),
     async leave() {},
   };
 }

@@ -8,6 +8,9 @@ const pageRecordsMax = 1000;
 /** A page ends behind the record that passes this. */
 const pageBytesMax = 2 * 1024 * 1024;
 
+/** A commit is answered before its markers stand in the log; they take some milliseconds. */
+const markersMs = 500;
+
 /** What landed, read back from Kafka for a person. Nothing of it is kept. */
 export class KafkaPages {
   readonly #kafka: Kafka;
@@ -46,15 +49,17 @@ export class KafkaPages {
     if (!info?.partitions.some((one) => one.partition === partition)) return undefined;
     const at = [{ topic, partition }];
     const [start] = await this.#kafka.admin.offsets(at, 'earliest');
-    const [end] = await this.#kafka.admin.offsets(at, 'latest', 'committed');
+    const [end] = await this.#kafka.admin.offsets(at, 'latest', 'uncommitted');
     const most = Math.max(1, Math.min(limit, pageRecordsMax));
     const page = new Page(Math.max(offset, start!), most);
     while (!page.full && page.next < end!) {
       const [answer] = await this.#kafka.reads.fetch(
         [{ topic, partition, offset: page.next, maxBytes: pageBytesMax }],
-        { maxWaitMs: 1_000, isolation: 'committed' },
+        { maxWaitMs: markersMs, isolation: 'committed' },
       );
       if (answer!.error) throw answer!.error;
+      // A transaction is open there: what is behind it comes later.
+      if (answer!.nextOffset <= page.next) break;
       for (const { bytes } of answer!.batches) page.add(openRecords(bytes, { trusted: true }));
       page.readTo(answer!.nextOffset);
     }
@@ -69,15 +74,16 @@ export class KafkaPages {
     const at = partitions.map((partition) => ({ topic: ownTopics.losses, partition }));
     const { admin } = this.#kafka;
     const from = await admin.offsets(at, sinceMs === undefined ? 'earliest' : sinceMs);
-    const ends = await admin.offsets(at, 'latest', 'committed');
+    const ends = await admin.offsets(at, 'latest', 'uncommitted');
     const found: LossRecord[] = [];
     for (const [i, { topic, partition }] of at.entries()) {
       let here = 0;
       for (let offset = from[i]!; offset < ends[i]! && here < limit; ) {
         const [answer] = await this.#kafka.reads.fetch([{ topic, partition, offset }], {
-          ...{ maxWaitMs: 1_000, isolation: 'committed' },
+          ...{ maxWaitMs: markersMs, isolation: 'committed' },
         });
         if (answer!.error) throw answer!.error;
+        if (answer!.nextOffset <= offset) break;
         for (const { bytes } of answer!.batches) {
           for (const record of openRecords(bytes, { trusted: true })) {
             const loss = lossOf(record, offset);

@@ -13,6 +13,16 @@ const noTimestampLimits = {
   'message.timestamp.after.max.ms': noLimit,
 };
 
+/** As brokers before Kafka 3.6 call it. */
+export function olderConfigs(configs: { readonly [name: string]: string }) {
+  const {
+    'message.timestamp.before.max.ms': before,
+    'message.timestamp.after.max.ms': _,
+    ...rest
+  } = configs;
+  return before === undefined ? rest : { ...rest, 'message.timestamp.difference.max.ms': before };
+}
+
 export interface DataTopicSettings {
   /** How long records are wanted; Infinity: for ever. */
   retentionMs: number;
@@ -95,6 +105,12 @@ export function unfit(
   return found;
 }
 
+const timestampLimits = [
+  'message.timestamp.before.max.ms',
+  'message.timestamp.after.max.ms',
+  'message.timestamp.difference.max.ms',
+];
+
 function* unfitAges(
   value: (name: string) => string | undefined,
   wanted: { readonly [name: string]: string },
@@ -105,7 +121,7 @@ function* unfitAges(
     yield `retention.ms = ${retention}: a backlog older than that is held back, since Kafka ` +
       `would delete it at once (${want} would do)`;
   }
-  for (const name of ['message.timestamp.before.max.ms', 'message.timestamp.after.max.ms']) {
+  for (const name of timestampLimits) {
     const limit = value(name);
     if (limit === undefined || limit === noLimit) continue;
     yield `${name} = ${limit}: batches with a timestamp further off are refused (a gateway whose ` +

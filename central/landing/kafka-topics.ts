@@ -1,6 +1,6 @@
 import type { KafkaAdmin, KafkaError, TopicInfo } from '#shared/kafka/kafka.ts';
 import type { Logger } from '#shared/std/log.ts';
-import { type TopicAges, topicAges, unfit } from './kafka-topic-configs.ts';
+import { olderConfigs, type TopicAges, topicAges, unfit } from './kafka-topic-configs.ts';
 import { LandingError } from './landing.ts';
 
 export interface TopicNeed {
@@ -108,7 +108,13 @@ export class TopicKeeper {
   async #create({ topic, partitions, configs }: TopicNeed): Promise<void> {
     const replicationFactor = this.#replicationFactor;
     try {
-      await this.#admin.createTopic({ topic, partitions, replicationFactor, configs });
+      await this.#admin
+        .createTopic({ topic, partitions, replicationFactor, configs })
+        .catch((error: KafkaError) => {
+          if (!/Unknown topic config name/i.test(error.message)) throw error;
+          const older = olderConfigs(configs);
+          return this.#admin.createTopic({ topic, partitions, replicationFactor, configs: older });
+        });
     } catch (error) {
       const { code, message } = error as KafkaError;
       if (code === 'exists') return; // another collector was faster

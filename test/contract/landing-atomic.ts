@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LandingError } from '#central/landing/landing.ts';
 import { type LandingBench, retentionMs } from './landing-bench.ts';
-import { dump, readAll } from './landing-dump.ts';
+import { dump, readAll, withoutOffsets } from './landing-dump.ts';
 import { e2, Site } from './landing-site.ts';
 
 export function describeGroups(bench: LandingBench): void {
@@ -61,16 +61,6 @@ export function describeGroups(bench: LandingBench): void {
       await expect(closed.commit([])).rejects.toMatchObject({ code: 'closed' });
     });
   });
-}
-
-/** Transactions' markers take offsets too: how many depends on how commits were grouped. */
-function withoutOffsets(value: unknown): unknown {
-  const hidden = new Set(['remoteOffset', 'offset', 'startOffset', 'endOffset']);
-  const text = JSON.stringify(value, (key, inner) => {
-    if (key === 'topics') return (inner as { topic: string }[]).map(({ topic }) => topic);
-    return hidden.has(key) ? undefined : inner;
-  });
-  return JSON.parse(text.replace(/"\d+\|/g, '"|'));
 }
 
 /** For kinds with seams. */

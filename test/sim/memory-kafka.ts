@@ -38,6 +38,16 @@ interface Transaction {
   partitions: Set<Entry[]>;
 }
 
+interface Coordinator {
+  epoch: number;
+  open: Transaction | null;
+  /** Markers are being written: the commit is answered already, readers do not see it yet. */
+  ending: Promise<void>;
+}
+
+/** As brokers take a moment for the markers. */
+const markerMs = 1;
+
 interface Topic {
   id: string;
   configs: { [name: string]: string };
@@ -51,7 +61,7 @@ interface Topic {
  */
 export class MemoryCluster {
   readonly topics = new Map<string, Topic>();
-  readonly #producers = new Map<string, { epoch: number; open: Transaction | null }>();
+  readonly #producers = new Map<string, Coordinator>();
   readonly #groups = new Map<string, Group>();
   readonly #waiting = new Set<() => void>();
   fault: Fault = () => {};
@@ -104,7 +114,9 @@ export class MemoryCluster {
   }
 
   #producer({ transactionalId }: ProducerOptions, assertOpen: () => void): TransactionalProducer {
-    const coordinator = this.#producers.get(transactionalId) ?? { epoch: -1, open: null };
+    const coordinator = this.#producers.get(transactionalId) ?? {
+      ...{ epoch: -1, open: null, ending: Promise.resolve() },
+    };
     this.#producers.set(transactionalId, coordinator);
     let epoch = -1;
     const mine = () => {
@@ -114,12 +126,14 @@ export class MemoryCluster {
     const end = (state: 'committed' | 'aborted') => {
       const { open } = coordinator;
       if (!open) return;
-      open.state = state;
-      for (const log of open.partitions) {
-        log.push({ offset: endOf(log), count: 1, bytes: null, transaction: null });
-      }
       coordinator.open = null;
-      this.#wake();
+      coordinator.ending = systemClock.sleep(markerMs).then(() => {
+        open.state = state;
+        for (const log of open.partitions) {
+          log.push({ offset: endOf(log), count: 1, bytes: null, transaction: null });
+        }
+        this.#wake();
+      });
     };
     return {
       init: async () => {
@@ -129,8 +143,11 @@ export class MemoryCluster {
           coordinator.epoch += 1;
           epoch = coordinator.epoch;
         });
+        await coordinator.ending;
       },
       send: async (batches) => {
+        mine();
+        await coordinator.ending;
         mine();
         return this.#step('send', () => {
           coordinator.open ??= { state: 'open', partitions: new Set() };
