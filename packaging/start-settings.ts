@@ -24,7 +24,27 @@ export function portsFrom(base: number | undefined): Ports {
 const preface = (name: string): string =>
   `# Written by "npm start" at every start. Changes of your own belong into ${name}.d/*.toml.\n`;
 
-export function centralToml(ports: Ports, folder: string, aliases: readonly string[]): string {
+const embedded = (folder: string): string => `type = "embedded"
+path = ${JSON.stringify(`${folder}/central.db`)}
+retention = "7d"
+max_bytes = "2GiB"`;
+
+const inKafka = (brokers: readonly string[]): string => `type = "kafka"
+brokers = ${JSON.stringify(brokers)}
+retention = "7d"`;
+
+export function centralToml({
+  ports,
+  folder,
+  aliases,
+  kafka,
+}: {
+  ports: Ports;
+  folder: string;
+  aliases: readonly string[];
+  /** Brokers; null: in a file. */
+  kafka: readonly string[] | null;
+}): string {
   return `${preface('central')}alias = "central"
 [link]
 listen = "127.0.0.1:${ports.link}"
@@ -32,10 +52,7 @@ heartbeat_interval = "1s"
 [status]
 listen = "127.0.0.1:${ports.centralStatus}"
 [landing]
-type = "embedded"
-path = ${JSON.stringify(`${folder}/central.db`)}
-retention = "7d"
-max_bytes = "2GiB"
+${kafka ? inKafka(kafka) : embedded(folder)}
 [fleet]
 expect = ${JSON.stringify(aliases)}
 offline_after = "5s"

@@ -11,7 +11,11 @@ export interface Running {
 const addressOf = ({ ready }: Child, source: string): URL =>
   new URL(ready.sources!.find(({ name }) => name === source)!.address);
 
-export function welcome({ central, edges }: Running, folder: string): string {
+export function welcome(
+  { central, edges }: Running,
+  folder: string,
+  kafka: readonly string[] | null,
+): string {
   const { status } = central.ready;
   const first = edges[0]!;
   const mqtt = addressOf(first, 'mqtt');
@@ -38,8 +42,14 @@ or post one:
 and see it in the merged topic at central:
 
   npx tributary-central records sensor-data${url}
-`;
+${kafka ? inKafkaWords(kafka) : ''}`;
 }
+
+const inKafkaWords = (brokers: readonly string[]): string => `
+or in Kafka itself, where it is one of factory-a.sensor-data and of sensor-data:
+
+  kcat -C -b ${brokers.join(',')} -t sensor-data -e -f '%T %k %s  %h\\n'
+`;
 
 function collecting(edge: Child): string {
   const mqtt = addressOf(edge, 'mqtt').host;

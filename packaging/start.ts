@@ -17,7 +17,10 @@ const help = `Usage: npm start -- [OPTION…]
   --flaky        Cut and restore their links at random.
   --seed N       Repeat the cuts of an earlier run.
   --port-base N  Use the ports from N on; 0 lets the system choose. Default 8080, 8443, 1883.
-  --folder PATH  Where data, settings and logs are kept; default .tributary.`;
+  --kafka HOST:PORT[,…]
+                 Land in this Kafka cluster instead of a file.
+  --folder PATH  Where data, settings and logs are kept; default .tributary, or a folder
+                 for each cluster below it.`;
 
 const aliases = ['factory-a', 'factory-b', 'store-1'];
 const clock = systemClock;
@@ -33,6 +36,7 @@ function readOptions() {
       seed: { type: 'string' },
       'port-base': { type: 'string' },
       folder: { type: 'string' },
+      kafka: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -46,22 +50,38 @@ function readOptions() {
     if (/^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max) return Number(text);
     throw new StartError(`--${name} ${text}: must be a whole number from ${min} to ${max}`);
   };
+  const kafka = values.kafka === undefined ? null : brokersOf(values.kafka);
+  const home = fileURLToPath(new URL('../.tributary', import.meta.url));
   return {
+    kafka,
     sites: number('sites', 1, aliases.length)!,
     flaky: values.flaky,
     seed: number('seed', 0, 2 ** 32 - 1) ?? Math.floor(Math.random() * 2 ** 32),
     ports: portsFrom(number('port-base', 0, 65_000)),
-    folder: values.folder ?? fileURLToPath(new URL('../.tributary', import.meta.url)),
+    // Edges' positions belong to one central: each cluster is another one.
+    folder: values.folder ?? (kafka ? `${home}/kafka-${kafka[0]!.replace(':', '-')}` : home),
   };
+}
+
+function brokersOf(text: string): string[] {
+  const brokers = text.split(',').map((one) => one.trim());
+  const bad = brokers.find((one) => !/^[^\s:]+:\d{1,5}$/.test(one));
+  if (bad === undefined) return brokers;
+  throw new StartError(`--kafka ${text}: "${bad}" is not host:port, for example localhost:9092`);
 }
 
 type Options = ReturnType<typeof readOptions>;
 
 async function startAll(options: Options): Promise<Running> {
-  const { folder, ports, sites } = options;
+  const { folder, ports, sites, kafka } = options;
   mkdirSync(folder, { recursive: true });
   const names = aliases.slice(0, sites);
-  const central = await startOne('central', 'central', folder, centralToml(ports, folder, names));
+  const central = await startOne(
+    'central',
+    'central',
+    folder,
+    centralToml({ ports, folder, aliases: names, kafka }),
+  );
   const link = new URL(central.ready.link!);
   const random = seededRandom(options.seed);
   const edges: Child[] = [];
@@ -161,7 +181,8 @@ const portAdvice = (words: string): string =>
 async function runUntilStopped(options: Options, stopped: Promise<string>): Promise<string> {
   const running = await Promise.race([startAll(options), stopped]);
   if (typeof running === 'string') return running;
-  console.log(welcome(running, relative(process.cwd(), options.folder) || options.folder));
+  const folder = relative(process.cwd(), options.folder) || options.folder;
+  console.log(welcome(running, folder, options.kafka));
   if (options.flaky) console.log(flakyWords(options.seed));
   for (const link of links) link.begin();
   const silence = narrate(running, options.flaky);

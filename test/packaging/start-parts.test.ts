@@ -31,7 +31,7 @@ afterEach(async () => {
 test.each([undefined, 9000, 0])('the settings it writes are good ones, ports from %s', (base) => {
   const ports = portsFrom(base);
   const central = join(folder, 'central.toml');
-  writeFileSync(central, centralToml(ports, folder, ['factory-a']));
+  writeFileSync(central, centralToml({ ports, folder, aliases: ['factory-a'], kafka: null }));
   expect(loadCentralConfig({ file: central, env: {} }).warnings).toEqual([]);
   const used = [ports.link, ports.centralStatus];
   for (const [index, alias] of ['factory-a', 'factory-b', 'store-1'].entries()) {
