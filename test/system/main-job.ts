@@ -18,6 +18,8 @@ export interface MainJob {
   /** Of each MQTT publisher; a site has four. */
   messagesPerSecond: number;
   seed: number;
+  /** Brokers to land in; default: a file. */
+  kafka?: string;
 }
 
 interface Site {
@@ -36,7 +38,7 @@ export async function runMainJob(job: MainJob): Promise<void> {
   console.log(`seed ${job.seed}; again with TRIBUTARY_SEED=${job.seed}`);
   const random = new Random(job.seed);
   const house = new House();
-  const central = house.central({ expect: [...job.sites] });
+  const central = house.central({ expect: [...job.sites], kafka: job.kafka });
   await central.start();
   const sites = await Promise.all(
     job.sites.map((alias) => openSite(alias, house, central, job, random)),

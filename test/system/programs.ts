@@ -193,20 +193,25 @@ export interface CentralSettings {
   expect?: string[];
   heartbeatInterval?: string;
   offlineAfter?: string;
+  /** Brokers; default: lands in a file. */
+  kafka?: string;
   /** More lines, at the end. */
   more?: string;
 }
 
 function centralToml(folder: string, settings: CentralSettings): string {
   const { expect = [], heartbeatInterval = '500ms', offlineAfter = '2s', more = '' } = settings;
+  const landing =
+    settings.kafka === undefined
+      ? `type = "embedded"\npath = ${JSON.stringify(join(folder, 'central/central.db'))}`
+      : `type = "kafka"\nbrokers = ${JSON.stringify(settings.kafka.split(','))}`;
   return `[link]
 listen = "127.0.0.1:0"
 heartbeat_interval = "${heartbeatInterval}"
 [status]
 listen = "127.0.0.1:0"
 [landing]
-type = "embedded"
-path = ${JSON.stringify(join(folder, 'central/central.db'))}
+${landing}
 [fleet]
 expect = ${JSON.stringify(expect)}
 offline_after = "${offlineAfter}"
