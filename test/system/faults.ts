@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestKafka } from '../kafka/kafka.ts';
 import type { Random } from '../sim/random.ts';
 import type { Link } from './link.ts';
 import type { Mosquitto } from './mosquitto.ts';
@@ -25,8 +26,8 @@ export class Chaos implements Faults {
   }
 
   /** Ends `program` with SIGKILL and starts it again, at times before it had even come up. */
-  async killer(program: Program): Promise<void> {
-    await this.#every([1_500, 5_500], async () => {
+  async killer(program: Program, pace: [number, number] = [1_500, 5_500]): Promise<void> {
+    await this.#every(pace, async () => {
       this.#tell('kill', program.name);
       await program.kill();
       await sleep(this.#random.between(0, 1_200));
@@ -38,6 +39,25 @@ export class Chaos implements Faults {
       }
       await program.start();
       this.#tell('start', program.name);
+    });
+  }
+
+  /** Ends one of Kafka's brokers with SIGKILL, or stops its time for as long as others wait for it. */
+  async kafkaKiller({ brokers }: TestKafka, pace: [number, number]): Promise<void> {
+    await this.#every(pace, async () => {
+      const broker = this.#random.pick(brokers);
+      if (this.#random.chance(0.25)) {
+        this.#tell('broker of Kafka stands still', String(broker.id));
+        broker.pause();
+        await sleep(this.#random.between(3_000, 9_000));
+        broker.resume();
+        return;
+      }
+      this.#tell('kill broker of Kafka', String(broker.id));
+      await broker.kill();
+      await sleep(this.#random.between(0, 4_000));
+      await broker.start();
+      this.#tell('start broker of Kafka', String(broker.id));
     });
   }
 

@@ -12,7 +12,6 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const node = join(checkout, 'node_modules/.bin/node');
 const keptLogChars = 400_000;
 const shownLogLines = 40;
-const startTimeoutMs = 20_000;
 
 export interface Ready {
   status: string;
@@ -49,6 +48,8 @@ export class Program {
   readonly program: 'edge' | 'central';
   /** Standard error of all its runs. */
   log = '';
+  /** How long it may take to be ready. */
+  startTimeoutMs = 20_000;
   /** Ends that nobody asked for. */
   readonly crashes: string[] = [];
   #child: ChildProcess | undefined;
@@ -84,9 +85,9 @@ export class Program {
       throw new Error(`${this.name} ended with ${code} before it was ready:\n${this.tail()}`);
     });
     ended.catch(() => {});
-    const late = AbortSignal.timeout(startTimeoutMs);
+    const late = AbortSignal.timeout(this.startTimeoutMs);
     const silent = new Promise<never>((_, reject) => {
-      const message = `${this.name} said nothing for ${startTimeoutMs / 1000} s:\n${this.tail()}`;
+      const message = `${this.name} said nothing for ${this.startTimeoutMs / 1000} s:\n${this.tail()}`;
       late.addEventListener('abort', () => reject(new Error(message)));
     });
     silent.catch(() => {});
@@ -195,23 +196,29 @@ export interface CentralSettings {
   offlineAfter?: string;
   /** Brokers; default: lands in a file. */
   kafka?: string;
+  /** Lines within [landing]. */
+  landingMore?: string;
+  /** Where it listens for edges and for people; default: where there is room. */
+  listen?: { link: number; status: number };
   /** More lines, at the end. */
   more?: string;
 }
 
 function centralToml(folder: string, settings: CentralSettings): string {
   const { expect = [], heartbeatInterval = '500ms', offlineAfter = '2s', more = '' } = settings;
+  const { listen = { link: 0, status: 0 }, landingMore = '' } = settings;
   const landing =
     settings.kafka === undefined
       ? `type = "embedded"\npath = ${JSON.stringify(join(folder, 'central/central.db'))}`
       : `type = "kafka"\nbrokers = ${JSON.stringify(settings.kafka.split(','))}`;
   return `[link]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:${listen.link}"
 heartbeat_interval = "${heartbeatInterval}"
 [status]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:${listen.status}"
 [landing]
 ${landing}
+${landingMore}
 [fleet]
 expect = ${JSON.stringify(expect)}
 offline_after = "${offlineAfter}"
@@ -224,8 +231,8 @@ ${more}
 
 export interface EdgeSettings {
   alias: string;
-  /** Address of central; none: it keeps what it has. */
-  central?: string;
+  /** Address of central, or of each collector; none: it keeps what it has. */
+  central?: string | readonly string[];
   maxBytes?: string;
   /** Lines within [central], [buffer]. */
   linkMore?: string;
@@ -238,7 +245,7 @@ function edgeToml(state: string, settings: EdgeSettings): string {
   const { alias, central, maxBytes = '1GiB', linkMore, bufferMore, more } = settings;
   return `alias = "${alias}"
 [central]
-${central === undefined ? '' : `url = "${central}"`}
+${central === undefined ? '' : `url = ${JSON.stringify(central)}`}
 request_timeout = "3s"
 ${linkMore ?? ''}
 [buffer]

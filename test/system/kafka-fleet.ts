@@ -1,0 +1,149 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFailed, onTestFinished } from 'vitest';
+import { startKafka, type TestKafka } from '../kafka/kafka.ts';
+import { Random } from '../sim/random.ts';
+import { agentOf } from './api.ts';
+import { freePort } from './free-port.ts';
+import { assertEachOnce, type Told } from './kafka-records.ts';
+import { LightEdge } from './light-edge.ts';
+import { House, httpOf, type Program } from './programs.ts';
+import { HttpPublisher } from './publishers.ts';
+
+export const flowTopic = 'sensor-data';
+const partitions = 3;
+
+export interface FleetSettings {
+  lightEdges: number;
+  realEdges: number;
+  seed: number;
+  /** More lines of each collector's settings, at the end. */
+  more?: string;
+}
+
+/** Three brokers, three collectors in processes of their own, and edges that know all three. */
+export class KafkaFleet {
+  readonly kafka: TestKafka;
+  readonly house = new House();
+  readonly random: Random;
+  readonly collectors: Program[] = [];
+  readonly light: LightEdge[] = [];
+  readonly real: Program[] = [];
+  readonly #publishers: HttpPublisher[] = [];
+  /** Messages of each key that some edge has accepted, numbered from 0. */
+  readonly #published = new Map<string, Told>();
+
+  static async open(settings: FleetSettings): Promise<KafkaFleet> {
+    console.log(`seed ${settings.seed}; again with TRIBUTARY_SEED=${settings.seed}`);
+    const kafka = await startKafka({ brokers: 3, properties: { 'min.insync.replicas': '2' } });
+    onTestFinished(() => kafka.close());
+    const fleet = new KafkaFleet(kafka, new Random(settings.seed));
+    await fleet.#open(settings);
+    return fleet;
+  }
+
+  private constructor(kafka: TestKafka, random: Random) {
+    this.kafka = kafka;
+    this.random = random;
+    onTestFailed(() => console.log(this.light.map(({ status }) => status).join('\n')));
+  }
+
+  async #open({ lightEdges, realEdges, more }: FleetSettings): Promise<void> {
+    for (const name of ['collector-1', 'collector-2', 'collector-3']) {
+      const listen = { link: await freePort(), status: await freePort() };
+      const landingMore = 'replication_factor = 3';
+      const kafka = this.kafka.bootstrap;
+      const collector = this.house.central({ kafka, listen, landingMore, more }, name);
+      // It waits for its share of the sites, and that for what is just then killed.
+      collector.startTimeoutMs = 60_000;
+      this.collectors.push(collector);
+    }
+    await Promise.all(this.collectors.map((collector) => collector.start()));
+    const urls = this.collectors.map(({ ready }) => ready.link!);
+    const folder = join(this.house.folder, 'light');
+    for (let i = 0; i < lightEdges; i++) {
+      const edge = await LightEdge.open({ alias: `light-${i}`, urls, folder, partitions });
+      onTestFinished(() => edge.close());
+      this.light.push(edge);
+    }
+    const topic = `[[topic]]\nname = "${flowTopic}"\npartitions = ${partitions}`;
+    for (let i = 0; i < realEdges; i++) {
+      const edge = this.house.edge({ alias: `real-${i}`, central: urls, more: topic });
+      await edge.start();
+      this.real.push(edge);
+    }
+  }
+
+  /** Publishes at every edge until `signal` says so, some hundred messages a second in all. */
+  async load(signal: AbortSignal): Promise<void> {
+    const publishers = this.real.map((edge) => {
+      const random = new Random(this.random.next() * 1e9);
+      return new HttpPublisher(() => httpOf(edge), `${edge.name}/http`, random);
+    });
+    this.#publishers.push(...publishers);
+    await Promise.all([
+      ...publishers.map((publisher) => publisher.run(signal)),
+      ...this.light.map((edge) => this.#publish(edge, signal)),
+    ]);
+  }
+
+  async #publish(edge: LightEdge, signal: AbortSignal): Promise<void> {
+    const random = new Random(this.random.next() * 1e9);
+    while (!signal.aborted) {
+      const key = `${edge.alias}/k${random.between(0, 6)}`;
+      const told = this.#published.get(key) ?? { alias: edge.alias, count: 0 };
+      this.#published.set(key, told);
+      const first = told.count;
+      const length = random.between(1, 20);
+      const values = Array.from({ length }, (_, i) => `${key}:${first + i}`);
+      await edge.publish(flowTopic, key, values);
+      told.count += length;
+      await sleep(random.between(50, 350));
+    }
+  }
+
+  /** What every key was published with, by whom. */
+  get published(): Map<string, Told> {
+    const all = new Map(this.#published);
+    for (const { name, messages } of this.#publishers) {
+      const alias = name.split('/')[0]!;
+      all.set(name, { alias, count: (all.get(name)?.count ?? 0) + messages.length });
+    }
+    return all;
+  }
+
+  /** Waits until no edge has anything left. */
+  async drained(timeout = 120_000): Promise<void> {
+    await expect
+      .poll(() => this.#backlogs(), { timeout, interval: 500 })
+      .toEqual([...this.light, ...this.real].map(() => 0));
+  }
+
+  #backlogs(): Promise<number[]> {
+    const light = this.light.map((edge) => edge.backlog());
+    const real = this.real.map(async (edge) => (await agentOf(edge)).counts.backlog);
+    return Promise.all([...light, ...real]);
+  }
+
+  /** By an outside reader: each record once in its remote and once in the merged topic, in order. */
+  async assertExact(): Promise<void> {
+    const { published } = this;
+    const { bootstrap } = this.kafka;
+    const merged = await assertEachOnce(bootstrap, flowTopic, published);
+    console.log(`${merged} records of ${published.size} keys`);
+    for (const { alias } of this.#sites()) {
+      const own = new Map([...published].filter(([, told]) => told.alias === alias));
+      await assertEachOnce(bootstrap, `${alias}.${flowTopic}`, own);
+    }
+  }
+
+  #sites(): { alias: string }[] {
+    return [...this.light, ...this.real.map(({ name }) => ({ alias: name }))];
+  }
+
+  /** The longest time, in ms, that any edge of ours waited for the next acknowledgement. */
+  longestGap(sinceMs: number): { alias: string; ms: number } {
+    const gaps = this.light.map(({ alias, served }) => ({ alias, ms: served.longestGap(sinceMs) }));
+    return gaps.reduce((worst, gap) => (gap.ms > worst.ms ? gap : worst));
+  }
+}

@@ -1,0 +1,117 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RecordBuffer } from '#edge/buffer/buffer.ts';
+import { openInlineBuffer } from '#edge/buffer/inline.ts';
+import { Heartbeats } from '#edge/heartbeat.ts';
+import { LinkClient } from '#edge/uplink/client.ts';
+import { HttpTransport } from '#edge/uplink/http-transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '#edge/uplink/transport.ts';
+import { Uplink } from '#edge/uplink/uplink.ts';
+import { systemClock } from '#shared/std/clock.ts';
+import { silentLog } from '#shared/std/log.ts';
+import { linkPath } from '#shared/wire/link.ts';
+
+export interface LightEdgeOptions {
+  alias: string;
+  /** Of each collector. */
+  urls: readonly string[];
+  /** Where its buffer is. */
+  folder: string;
+  partitions: number;
+}
+
+/**
+ * Buffer, uplink and heartbeats of an edge within the test's own process: many of them cost little.
+ * Notes when it is served.
+ */
+export class LightEdge {
+  readonly alias: string;
+  readonly buffer: RecordBuffer;
+  readonly served: Served;
+  readonly #uplink: Uplink;
+  readonly #close: () => Promise<void>;
+
+  static async open({ alias, urls, folder, partitions }: LightEdgeOptions): Promise<LightEdge> {
+    mkdirSync(folder, { recursive: true });
+    const deps = { clock: systemClock, log: silentLog };
+    const buffer = await openInlineBuffer(
+      {
+        ...{ path: join(folder, `${alias}.db`), alias, maxBytes: 1 << 30 },
+        ...{ whenFull: 'block', compression: 'zstd', topics: new Map([['*', { partitions }]]) },
+      },
+      deps,
+    );
+    return new LightEdge(alias, buffer, urls);
+  }
+
+  private constructor(alias: string, buffer: RecordBuffer, urls: readonly string[]) {
+    this.alias = alias;
+    this.buffer = buffer;
+    this.served = new Served(new HttpTransport());
+    const client = new LinkClient({ transport: this.served, urls, alias });
+    const common = { buffer, client, clock: systemClock, log: silentLog, alias, agent: 'test' };
+    this.#uplink = new Uplink({
+      ...{ ...common, random: Math.random, requestTimeoutMs: 3_000, maxBytesPerSecond: null },
+    });
+    const heartbeats = new Heartbeats({
+      ...{ ...common, uplink: this.#uplink, requestTimeoutMs: 3_000, sources: () => [] },
+      disk: async () => ({ freeBytes: 1e9, totalBytes: 1e9 }),
+    });
+    this.#uplink.start();
+    heartbeats.start();
+    this.#close = async () => {
+      await Promise.all([this.#uplink.stop(0), heartbeats.stop()]);
+      this.served.close();
+      await buffer.close();
+    };
+  }
+
+  async publish(topic: string, key: string, values: readonly string[]): Promise<void> {
+    const records = values.map((value) => {
+      const bytes = { key: Buffer.from(key), value: Buffer.from(value) };
+      return { ...bytes, headers: [], timestamp: Date.now() };
+    });
+    await this.buffer.append({ topic, records });
+  }
+
+  async backlog(): Promise<number> {
+    return (await this.buffer.report(0, 1)).totals.backlogRecords;
+  }
+
+  get status(): string {
+    const { state, url, lastError } = this.#uplink.status();
+    return `${this.alias}: ${state} at ${url}, ${lastError}`;
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+}
+
+/** The network, with a note of each answer that took records over. */
+export class Served implements Transport {
+  readonly #inner: Transport;
+  #times: number[] = [performance.now()];
+
+  constructor(inner: Transport) {
+    this.#inner = inner;
+  }
+
+  async post(request: TransportRequest): Promise<TransportResponse> {
+    const response = await this.#inner.post(request);
+    if (response.status === 200 && request.path === linkPath.segments) {
+      this.#times.push(performance.now());
+    }
+    return response;
+  }
+
+  /** The longest time between two answers of those since `sinceMs` (performance.now()), in ms. */
+  longestGap(sinceMs: number): number {
+    const times = [sinceMs, ...this.#times.filter((at) => at > sinceMs), performance.now()];
+    return Math.max(...times.slice(1).map((at, i) => at - times[i]!));
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
