@@ -1,4 +1,4 @@
-import type { Fetched, Kafka, KafkaError, TopicPartition } from '#shared/kafka/kafka.ts';
+import { type Fetched, type Kafka, KafkaError, type TopicPartition } from '#shared/kafka/kafka.ts';
 import { type LogRecord, openRecords } from '#shared/kafka/open-records.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
@@ -47,6 +47,18 @@ export class Follower {
   activate(at: TopicPartition, active: boolean): void {
     this.#of(at).active = active;
     this.#woken.notify();
+  }
+
+  /**
+   * Throws a KafkaError `unavailable` where `offset`, at which we have just written, does not follow
+   * what was read: a leader that was cut off, and did not know it, had told an older end.
+   */
+  assertNext(at: TopicPartition, offset: number): void {
+    const { offset: known } = this.#of(at);
+    // A marker of our own may stand between.
+    if (offset <= known + 1) return;
+    const message = `${keyOf(at)}: wrote at ${offset}, and only what is before ${known} was read`;
+    throw new KafkaError('unavailable', message, at);
   }
 
   /** We wrote it ourselves and know it: go on behind. */

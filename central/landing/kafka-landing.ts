@@ -91,7 +91,8 @@ export class KafkaLanding implements Landing {
         ...{ kafka: parts.kafka, clock: parts.clock, log: parts.log, follower: parts.follower },
         ...parts.shardParts,
         topicElsewhere: (topic) => this.topicFact(topic),
-        onFenced: () => this.#owners?.contested(),
+        // One that was given to another is fenced as it should be.
+        onFenced: () => this.#mine.has(id) && this.#owners?.contested(),
       });
     });
     this.#moving = this.#shards.map(() => Promise.resolve());

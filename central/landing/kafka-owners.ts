@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Kafka, Membership } from '#shared/kafka/kafka.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { ownersGroup } from './kafka-names.ts';
@@ -24,7 +25,7 @@ export interface OwnersOptions {
   facts: CollectorFacts;
   /** The flows that are in force, by the registry. */
   currentFlows: () => string | null;
-  /** All shards that are ours now. Called once more whenever that changes. */
+  /** All shards that are ours now, each time that the group has formed anew. */
   onShards: (mine: readonly number[], flows: string) => void;
 }
 
@@ -40,6 +41,8 @@ export function soleOwner({ shards, facts, onShards }: OwnersOptions): Owners {
 
 interface Told {
   memberId: string;
+  /** New each time: who keeps what it has is told, too, and takes back what it was fenced from. */
+  round: string;
   assignment: Assignment;
 }
 
@@ -63,8 +66,11 @@ export function groupOwners(options: OwnersOptions): Owners {
         return { memberId, ...(JSON.parse(metadata) as CollectorFacts) };
       });
       const assignment = assignShards(all, shards, options.currentFlows());
+      const round = randomBytes(8).toString('hex');
       return new Map(
-        all.map(({ memberId }) => [memberId, JSON.stringify({ memberId, assignment } as Told)]),
+        all.map(({ memberId }) => {
+          return [memberId, JSON.stringify({ memberId, round, assignment } satisfies Told)];
+        }),
       );
     },
     onAssignment: (text) => {

@@ -93,7 +93,8 @@ export class KafkaRegistry {
       ...{ key: Buffer.from(key), value: value === null ? null : Buffer.from(value) },
       ...{ headers: [], timestamp },
     }));
-    await this.#producer.send(sealed(records).map((batch) => ({ ...at, batch })));
+    const written = await this.#producer.send(sealed(records).map((batch) => ({ ...at, batch })));
+    this.#follower.assertNext(at, written[0]!);
     await this.#producer.commit();
     await this.#follower.readToEnd([at]);
   }

@@ -69,6 +69,7 @@ export class ShardState {
         break;
       case 'copy': {
         const key = copyKey(row.key[1], row.key[2], row.key[3]);
+        this.fills.delete(key);
         if (row.value) this.copies.set(key, row.value as CopyRow);
         else this.copies.delete(key);
         break;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type {
   Kafka,
   KafkaError,
+  OutgoingBatch,
   TopicPartition,
   TransactionalProducer,
 } from '#shared/kafka/kafka.ts';
@@ -9,6 +10,7 @@ import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { Signal } from '#shared/std/signal.ts';
+import { readBatchHeader } from '#shared/wire/record-batch.ts';
 import type { Follower } from './kafka-follower.ts';
 import { ownTopics, transactionalId } from './kafka-names.ts';
 import type { TopicFact, TransactionRow } from './kafka-rows.ts';
@@ -233,7 +235,7 @@ export class Shard {
     const { clock, follower } = this.#parts;
     const at = Math.round(clock.now());
     const transaction: TransactionRow = { id: randomBytes(8).toString('hex'), at };
-    let end: number | undefined;
+    let end: number;
     try {
       const data = dataBatches(group.moves);
       const offsets = await this.#producer.send([...data, ...copyBatches(group)]);
@@ -246,7 +248,7 @@ export class Shard {
         ...this.#parts.extra(group, at),
       ];
       const written = await this.#producer.send(own);
-      end = endOf(own, written, this.id);
+      end = this.#assertNext(own, written);
       await this.#producer.commit();
     } catch (error) {
       await this.#failed(error as KafkaError, transaction);
@@ -254,9 +256,18 @@ export class Shard {
     }
     settle(group, this.state);
     this.state.transaction = transaction;
-    if (end !== undefined) {
-      follower.skipTo({ topic: ownTopics.checkpoints, partition: this.id }, end);
-    }
+    follower.skipTo({ topic: ownTopics.checkpoints, partition: this.id }, end);
+  }
+
+  /** What it stands on was all there was. Returns the end of what was written. */
+  #assertNext(own: readonly OutgoingBatch[], offsets: readonly number[]): number {
+    const at = { topic: ownTopics.checkpoints, partition: this.id };
+    const isRows = ({ topic, partition }: OutgoingBatch) =>
+      topic === at.topic && partition === at.partition;
+    this.#parts.follower.assertNext(at, offsets[own.findIndex(isRows)]!);
+    const last = own.findLastIndex(isRows);
+    // Markers are not counted: what the follower need not read.
+    return offsets[last]! + readBatchHeader(own[last]!.batch).count;
   }
 
   /**
@@ -330,20 +341,6 @@ const bytesOf = (writes: readonly AliasWrite[]): number =>
   segmentsOf(writes).reduce((sum, { batch }) => sum + batch.length, 1024);
 
 const moved = (): LandingError => new LandingError('moved', 'another collector owns this site now');
-
-/** Behind the shard's newest row, markers not counted: what the follower need not read. */
-function endOf(
-  batches: ReturnType<typeof ownBatches>,
-  offsets: readonly number[],
-  shard: number,
-): number | undefined {
-  for (let at = batches.length - 1; at >= 0; at--) {
-    const { topic, partition, batch } = batches[at]!;
-    if (topic !== ownTopics.checkpoints || partition !== shard) continue;
-    return offsets[at]! + Buffer.from(batch.buffer, batch.byteOffset).readInt32BE(57);
-  }
-  return undefined;
-}
 
 /** What a failure of Kafka means to whoever committed. */
 function asLandingError(error: unknown): LandingError {

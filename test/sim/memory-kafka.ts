@@ -65,6 +65,8 @@ export class MemoryCluster {
   readonly #groups = new Map<string, Group>();
   readonly #waiting = new Set<() => void>();
   fault: Fault = () => {};
+  /** Ends as leaders that were cut off know them: readers see nothing behind. */
+  readonly #staleEnds = new Map<Entry[], number>();
 
   open(): Kafka {
     const closed = new AbortController();
@@ -93,6 +95,22 @@ export class MemoryCluster {
       },
       close: async () => closed.abort(),
     };
+  }
+
+  /** From now on readers ask leaders that are none any more, and do not know it. */
+  cutLeadersOff(): void {
+    for (const { partitions } of this.topics.values()) {
+      for (const log of partitions) this.#staleEnds.set(log, endOf(log));
+    }
+  }
+
+  heal(): void {
+    this.#staleEnds.clear();
+  }
+
+  #endOf(log: Entry[], isolation: Isolation): number {
+    const end = isolation === 'committed' ? stableOf(log) : endOf(log);
+    return Math.min(end, this.#staleEnds.get(log) ?? end);
   }
 
   #step<T>(step: KafkaStep, task: () => T): T {
@@ -221,7 +239,7 @@ export class MemoryCluster {
     } catch (error) {
       return { ...none, error: error as KafkaError, batches: [], nextOffset: offset };
     }
-    const stable = isolation === 'committed' ? stableOf(log) : endOf(log);
+    const stable = this.#endOf(log, isolation);
     const batches: FetchedBatch[] = [];
     let nextOffset = offset;
     let bytesTaken = 0;
@@ -279,7 +297,7 @@ export class MemoryCluster {
         return of.map((one) => {
           const log = this.partition(one);
           if (at === 'earliest') return 0;
-          const end = isolation === 'committed' ? stableOf(log) : endOf(log);
+          const end = this.#endOf(log, isolation);
           if (at === 'latest') return end;
           const found = log.find(
             ({ bytes }) => bytes !== null && readBatchHeader(bytes).maxTimestamp >= at,
@@ -314,9 +332,10 @@ const endOf = (log: readonly Entry[]): number => {
 const stableOf = (log: readonly Entry[]): number =>
   log.find(({ transaction }) => transaction?.state === 'open')?.offset ?? endOf(log);
 
-/** Members that assign anew whenever one comes or goes. */
+/** Members that assign anew whenever one comes or goes; who keeps what it has is not told. */
 class Group {
   readonly #members = new Map<string, MembershipOptions>();
+  readonly #told = new Map<string, string | null>();
   #next = 1;
   #due = false;
 
@@ -347,7 +366,10 @@ class Group {
       const leader = [...this.#members.values()][0];
       const assignments = leader?.assign(members);
       for (const [memberId, { onAssignment }] of this.#members) {
-        onAssignment(assignments?.get(memberId) ?? null);
+        const assignment = assignments?.get(memberId) ?? null;
+        if (assignment === this.#told.get(memberId)) continue;
+        this.#told.set(memberId, assignment);
+        onAssignment(assignment);
       }
     });
   }

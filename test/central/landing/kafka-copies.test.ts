@@ -196,6 +196,31 @@ describe('a flow that is added later', () => {
     }
   });
 
+  test('goes on with what lands also where the answer to the copy got lost', async () => {
+    const cluster = new MemoryCluster();
+    let landing = await collector(cluster, {});
+    const site = new Site('factory-a');
+    const land = (mergedTopics: string[]) =>
+      landing.commit([site.write(2, { segments: [site.segment(2, { mergedTopics })] })]);
+    await landing.commit([site.hello(1)]);
+    await land([]);
+    let lost = 0;
+    cluster.fault = (step, when) => {
+      const copies = cluster.topics.get('all')?.partitions[0]?.length ?? 0;
+      if (step !== 'commit' || when !== 'after' || lost > 0 || copies === 0) return;
+      lost += 1;
+      throw new KafkaError('uncertain', 'no answer');
+    };
+    landing = await collector(cluster, all);
+    await expect.poll(() => merged(landing, 'all'), { timeout: 8_000 }).toHaveLength(2);
+    expect(lost).toBe(1);
+    for (let i = 0; i < 3; i++) await land(['all']);
+    const expected = [...Array(8).keys()];
+    await expect
+      .poll(async () => (await merged(landing, 'all')).map(sequenceOf), { timeout: 8_000 })
+      .toEqual(expected);
+  });
+
   test('with start = "latest" has only what lands from then on', async () => {
     const cluster = new MemoryCluster();
     let landing = await collector(cluster, {});

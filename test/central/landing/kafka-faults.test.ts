@@ -2,7 +2,12 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openKafkaLanding } from '#central/landing/kafka.ts';
 import type { KafkaLanding } from '#central/landing/kafka-landing.ts';
 import { shardOf } from '#central/landing/kafka-names.ts';
-import { type Owners, type OwnersOptions, soleOwner } from '#central/landing/kafka-owners.ts';
+import {
+  groupOwners,
+  type Owners,
+  type OwnersOptions,
+  soleOwner,
+} from '#central/landing/kafka-owners.ts';
 import type { AliasWrite, LandingError } from '#central/landing/landing.ts';
 import { KafkaError, type KafkaErrorCode } from '#shared/kafka/kafka.ts';
 import { systemClock } from '#shared/std/clock.ts';
@@ -224,6 +229,46 @@ describe('several collectors', () => {
     await b.commit([site.write(4, { segments: [next] })]);
     expect(await sequences(b, 'readings')).toEqual([0, 1, 2, 3, 4]);
   });
+});
+
+test('a shard whose producer somebody else was for a moment is served again', async () => {
+  const cluster = new MemoryCluster();
+  const landing = await collector(cluster, groupOwners, { shards: 2 });
+  const site = new Site('factory-a');
+  await landing.commit([site.hello(1)]);
+  // The coordinator says the same of a transaction that it ended for its age.
+  const transactionalId = `tributary-${shardOf('factory-a', 2)}`;
+  await cluster.open().producer({ transactionalId, transactionTimeoutMs: 1 }).init();
+  const write = site.write(2, { segments: [site.segment(3)] });
+  await expect(landing.commit([write])).rejects.toMatchObject({ code: 'moved' });
+  await expect.poll(() => landing.route('factory-a')).toEqual({ to: 'here' });
+  await landing.commit([write]);
+  expect(await sequences(landing, 'readings')).toEqual([0, 1, 2]);
+});
+
+test('whoever takes over from a leader that was cut off lands nothing twice', async () => {
+  const cluster = new MemoryCluster();
+  const moves = new Moves();
+  moves.owners = [0];
+  const options = { shards: 1 };
+  const a = await collector(cluster, moves.join, options);
+  const b = await collector(cluster, moves.join, options);
+  const site = new Site('factory-a');
+  await a.commit([site.hello(1)]);
+  await a.commit([site.write(2, { segments: [site.segment(2)] })]);
+  const write = site.write(2, { segments: [site.segment(3)] });
+  await expect.poll(async () => (await b.checkpoints({}))[0]?.through).toBe(1);
+  cluster.cutLeadersOff();
+  await a.commit([write]);
+  moves.to([1]);
+  await expect.poll(() => b.route('factory-a')).toEqual({ to: 'here' });
+  expect(await b.load('factory-a')).toMatchObject({ checkpoints: [{ through: 1 }] });
+  const again = b.commit([write]);
+  again.catch(() => {});
+  await systemClock.sleep(200);
+  cluster.heal();
+  await expect(again).rejects.toMatchObject({ code: 'refused' });
+  expect(await sequences(b, 'readings')).toEqual([0, 1, 2, 3, 4]);
 });
 
 test('whatever fails whenever, every record lands once and in order (seeds)', async () => {
