@@ -131,8 +131,8 @@ describe('topics that others write', () => {
     expect(new Set((await merged(landing)).map(value))).toEqual(new Set(['new']));
   });
 
-  test('are merged once, whatever fails and whoever takes over (seeds)', async () => {
-    for (let seed = 1; seed <= 8; seed++) {
+  test('are merged once, whatever fails and whoever takes over (two seeds)', async () => {
+    for (let seed = 1; seed <= 2; seed++) {
       const random = new Random(seed);
       const cluster = new MemoryCluster();
       topicOf(cluster, 'plant-b.orders');
