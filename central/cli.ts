@@ -9,6 +9,7 @@ import { enrolCommand } from './cli-enrol.ts';
 import { fleetCommands } from './cli-fleet.ts';
 import { importMm2Command } from './cli-import-mm2.ts';
 import { serviceCommands } from './cli-service.ts';
+import { translateCommand } from './cli-translate.ts';
 
 /** A command of the design that this release lacks: named, so that nobody searches for it. */
 function later(name: string, summary: string, why: string): Command {
@@ -33,7 +34,7 @@ const centralProgram: Program = {
     ...authorityCommands,
     ...browseCommands,
     later('audit', 'Compare topics with what sites need of them', 'it audits Kafka topics'),
-    later('translate', "Translate a site's offsets", 'it needs the Kafka landing'),
+    translateCommand,
     importMm2Command,
   ],
   plainErrors: new Set([

@@ -9,8 +9,10 @@ import type { ServerCertificate } from './enrol/server-certificate.ts';
 import { openFleet } from './fleet/open-fleet.ts';
 import { openLinkServer } from './intake/link-server.ts';
 import { openIntake } from './intake/open-intake.ts';
+import type { Landing } from './landing/landing.ts';
 import { boundAdmin, openLinkSecurity } from './link-security.ts';
 import { openMerge } from './merge/merge.ts';
+import type { Mirror } from './mirror/mirror.ts';
 import { openLanding } from './open-landing.ts';
 import { readClientAuthority } from './status/sign-in.ts';
 import { openStatus } from './status/status.ts';
@@ -53,10 +55,12 @@ export async function startCollector(
     const fleet = await openFleet({ landing, merge, clock, log, ...config.fleet });
     closing.push(() => fleet.close());
     landing.onForeign?.(fleet.onForeign);
+    const mirror = await openMirrorOf(config, landing, { clock, log });
+    closing.push(() => mirror?.close());
     const security = await openLinkSecurity(config, { landing, clock, log });
     const { certificate, enrolment } = security;
     closing.push(() => security.close?.());
-    const parts = { landing, merge, fleet, clock, log, settings: config.intake };
+    const parts = { landing, merge, fleet, mirror, clock, log, settings: config.intake };
     const intake = openIntake({ ...parts, ...security });
     closing.push(() => intake.close());
     const link = await openLinkServer(
@@ -69,7 +73,7 @@ export async function startCollector(
     certificate?.follow((context) => link.secure(context));
     await landing.serve?.(shownUrl(link, config.link.name));
     const status = await openStatus({
-      ...{ landing, clock, log, version },
+      ...{ landing, mirror, clock, log, version },
       listen: config.status.listen,
       remote: remoteOf(config, certificate),
       fleet: { ...fleet, ...boundAdmin(intake.admin, enrolment) },
@@ -88,6 +92,17 @@ export async function startCollector(
     await stop().catch((also: unknown) => log.error({ error: String(also) }, 'while giving up'));
     throw error;
   }
+}
+
+/** Where there is a Kafka, groups of the sites' own are translated; loaded only then. */
+async function openMirrorOf(
+  { landing: settings }: CentralConfig,
+  { mirror }: Landing,
+  deps: Pick<CollectorDeps, 'clock' | 'log'>,
+): Promise<Mirror | undefined> {
+  if (settings.type !== 'kafka' || !mirror) return undefined;
+  const { openMirror } = await import('./mirror/open-mirror.ts');
+  return openMirror({ ...deps, landing: mirror, syncGroupOffsets: settings.syncGroupOffsets });
 }
 
 /** Signed like the link; a browser is to be told of that authority once. */

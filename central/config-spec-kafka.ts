@@ -42,4 +42,12 @@ export const kafkaLandingSpec = table('A Kafka cluster; shared by as many collec
     doc: "MirrorMaker 2's topics heartbeats and <alias>.heartbeats, for tools that watch them.",
     default: true,
   }),
+  checkpoints: setting(boolean, {
+    doc: "MirrorMaker 2's <alias>.checkpoints.internal and mm2-offset-syncs.<alias>.internal.",
+    default: true,
+  }),
+  sync_group_offsets: setting(boolean, {
+    doc: "Groups of sites' own Kafkas: their positions follow here, where a group has no members.",
+    default: false,
+  }),
 });

@@ -55,6 +55,8 @@ export interface KafkaLandingSettings {
   transactionTimeoutMs: number;
   commitTimeoutMs: number;
   mm2Heartbeats: boolean;
+  mm2Checkpoints: boolean;
+  syncGroupOffsets: boolean;
 }
 
 export interface FlowSettings {
@@ -167,6 +169,8 @@ function landingOf(landing: CentralSettings['values']['landing']): CentralConfig
     transactionTimeoutMs: landing.transaction_timeout,
     commitTimeoutMs,
     mm2Heartbeats: landing.heartbeats,
+    mm2Checkpoints: landing.checkpoints,
+    syncGroupOffsets: landing.sync_group_offsets,
   };
 }
 

@@ -5,6 +5,7 @@ import type { Credentials, Enrolment } from '../enrol/enrol.ts';
 import type { FleetFeed } from '../fleet/fleet.ts';
 import type { Landing } from '../landing/landing.ts';
 import type { Merge } from '../merge/merge.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 
 /**
  * The front door of central (DESIGN §5): authenticate → admit → land → acknowledge. See
@@ -37,6 +38,8 @@ export interface IntakeOptions {
   landing: Landing;
   merge: Merge;
   fleet: FleetFeed;
+  /** Takes what sites tell of their own Kafkas; absent: nobody does. */
+  mirror?: Mirror | undefined;
   clock: Clock;
   log: Logger;
   settings?: Partial<IntakeSettings>;

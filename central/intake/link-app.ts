@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { aliasProblem } from '#shared/wire/alias.ts';
+import { checkKafkaReport } from '#shared/wire/kafka-report-check.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { linkHeader, linkPath, segmentsContentType } from '#shared/wire/link.ts';
 import { checkHeartbeat, checkHello } from '#shared/wire/link-check.ts';
@@ -10,6 +11,7 @@ import { withBody } from './body.ts';
 import { enrolRoutes } from './enrol-routes.ts';
 import { parseJson } from './json-body.ts';
 import { landHeartbeat, type Received } from './land-heartbeat.ts';
+import { landReport } from './land-report.ts';
 import { landSegments } from './land-segments.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
@@ -56,6 +58,7 @@ export function linkApp(parts: LinkParts): Hono {
   post(linkPath.hello, 'application/json', (incoming) => hello(parts, incoming));
   post(linkPath.segments, segmentsContentType, (incoming) => segments(parts, incoming));
   post(linkPath.heartbeat, 'application/json', (incoming) => heartbeat(parts, incoming));
+  post(linkPath.kafka, 'application/json', (incoming) => kafkaReport(parts, incoming));
   const { enrolment, budget, clock, settings } = parts;
   if (enrolment) enrolRoutes(app, enrolment, { budget, clock, timeoutMs: settings.bodyTimeoutMs });
   app.notFound(() => {
@@ -163,6 +166,16 @@ async function heartbeat(parts: LinkParts, incoming: Incoming): Promise<object> 
     assertSame('session', said.session, session);
     await landHeartbeat(parts, lane, said, incoming.received);
     return {};
+  });
+}
+
+async function kafkaReport(parts: LinkParts, incoming: Incoming): Promise<object> {
+  const session = sessionOf(parts, incoming);
+  return inTurn(parts, incoming, limits.kafkaReportBytes, (body, lane) => {
+    const said = parseJson(body, checkKafkaReport);
+    assertSame('alias', said.alias, incoming.alias);
+    assertSame('session', said.session, session);
+    return landReport(parts, lane, said);
   });
 }
 

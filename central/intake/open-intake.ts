@@ -16,8 +16,8 @@ export const intakeDefaults: IntakeSettings = {
 
 export function openIntake(options: IntakeOptions): Intake {
   const settings = { ...intakeDefaults, ...options.settings };
-  const { landing, merge, fleet, clock, log } = options;
-  const shared = { landing, merge, fleet, clock, log, settings };
+  const { landing, merge, fleet, mirror, clock, log } = options;
+  const shared = { landing, merge, fleet, mirror, clock, log, settings };
   const parts: LinkParts = {
     ...shared,
     authenticate: options.credentials

@@ -5,8 +5,11 @@ import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { type LossRecord, type StreamId, streamKey } from '#shared/wire/link.ts';
 import { isInternalTopic } from '#shared/wire/topic-name.ts';
+import type { MirrorHost } from '../mirror/mirror.ts';
+import type { BesideWriter } from './kafka-beside.ts';
 import { Copier, type CopyFlows } from './kafka-copier.ts';
 import type { Follower } from './kafka-follower.ts';
+import { mirrorHost } from './kafka-mirror.ts';
 import { ownTopics, shardOf } from './kafka-names.ts';
 import type { Owners } from './kafka-owners.ts';
 import { KafkaPages } from './kafka-pages.ts';
@@ -51,7 +54,8 @@ export interface KafkaLandingParts {
   registry: KafkaRegistry;
   shards: number;
   centralId: string;
-  shardParts: Pick<ShardParts, 'settings' | 'prepare' | 'extra'>;
+  shardParts: Pick<ShardParts, 'settings' | 'prepare'>;
+  beside: BesideWriter;
   flows: CopyFlows;
   /** Central's own alias. */
   alias: string;
@@ -70,6 +74,7 @@ const serveTimeoutMs = 15_000;
 export class KafkaLanding implements Landing {
   readonly kind = 'kafka';
   readonly centralId: string;
+  readonly mirror: MirrorHost;
   readonly #parts: KafkaLandingParts;
   readonly #states: ShardState[];
   readonly #shards: Shard[];
@@ -91,10 +96,13 @@ export class KafkaLanding implements Landing {
         ...{ kafka: parts.kafka, clock: parts.clock, log: parts.log, follower: parts.follower },
         ...parts.shardParts,
         topicElsewhere: (topic) => this.topicFact(topic),
+        beside: (stage, shard, at) =>
+          parts.beside.for(stage, (alias) => shardOf(alias, parts.shards) === shard, at),
         // One that was given to another is fenced as it should be.
         onFenced: () => this.#mine.has(id) && this.#owners?.contested(),
       });
     });
+    this.mirror = mirrorHost(this.#shards, parts);
     this.#moving = this.#shards.map(() => Promise.resolve());
     for (const [partition, state] of this.#states.entries()) this.#follow(partition, state);
   }

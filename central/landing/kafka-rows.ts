@@ -10,6 +10,7 @@ import type { Checkpoint } from './landing.ts';
  *   ["lineage", alias]                            what the intake remembers, packed
  *   ["stream", alias, epoch, topic, partition]    StreamRow
  *   ["lost", alias, epoch, topic, partition, n]   [first, last]: sequences that landed as losses
+ *   ["fact", alias, key]                          what else is known of a site, as it was given
  *   ["topic", topic]                              TopicFact: a topic that this shard writes
  *   ["copy", into, from, partition]               CopyRow: how far a flow's copy has come
  *   ["transaction"]                               TransactionRow: the newest one of this shard
@@ -19,6 +20,7 @@ export type Row =
   | { key: ['lineage', string]; value: string | null }
   | { key: ['stream', string, string, string, number]; value: StreamRow | null }
   | { key: ['lost', string, string, string, number, number]; value: [number, number] | null }
+  | { key: ['fact', string, string]; value: string | null }
   | { key: ['topic', string]; value: TopicFact | null }
   | { key: ['copy', string, string, number]; value: CopyRow | null }
   | { key: ['transaction']; value: TransactionRow | null };
@@ -63,10 +65,15 @@ export interface TransactionRow {
 export function toRecord({ key, value }: Row, at: number): WireRecord {
   return {
     key: Buffer.from(JSON.stringify(key)),
-    value: value === null ? null : key[0] === 'lineage' ? pack(value as string) : json(value),
+    value: value === null ? null : encode(key[0], value),
     headers: [],
     timestamp: Math.round(at),
   };
+}
+
+function encode(kind: Row['key'][0], value: NonNullable<Row['value']>): Buffer {
+  if (kind === 'lineage') return pack(value as string);
+  return Buffer.from(kind === 'fact' ? (value as string) : JSON.stringify(value));
 }
 
 /** undefined for a row that this version does not know: a newer one's, left alone. */
@@ -74,9 +81,13 @@ export function fromRecord(record: { key: Buffer | null; value: Buffer | null })
   const key = JSON.parse(record.key?.toString('utf8') ?? 'null') as Row['key'] | null;
   if (!key || !kinds.has(key[0])) return undefined;
   if (record.value === null) return { key, value: null } as Row;
-  const value =
-    key[0] === 'lineage' ? unpack(record.value) : JSON.parse(record.value.toString('utf8'));
-  return { key, value } as Row;
+  return { key, value: decode(key[0], record.value) } as Row;
+}
+
+function decode(kind: Row['key'][0], value: Buffer): unknown {
+  if (kind === 'lineage') return unpack(value);
+  const text = value.toString('utf8');
+  return kind === 'fact' ? text : JSON.parse(text);
 }
 
 const kinds: ReadonlySet<string> = new Set<Row['key'][0]>([
@@ -84,12 +95,12 @@ const kinds: ReadonlySet<string> = new Set<Row['key'][0]>([
   'lineage',
   'stream',
   'lost',
+  'fact',
   'topic',
   'copy',
   'transaction',
 ]);
 
-const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const pack = (lineage: string): Buffer => Buffer.from(codecs.zstd.compress(Buffer.from(lineage)));
 /** 1 MiB at most went in. */
 const lineageBytesMax = 1024 * 1024;

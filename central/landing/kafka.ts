@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Kafka, OutgoingBatch } from '#shared/kafka/kafka.ts';
+import type { Kafka } from '#shared/kafka/kafka.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import { type Clock, isoTime } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
-import { encodeMm2Heartbeat } from '#shared/wire/mm2-heartbeat.ts';
-import { heartbeatsTopic, remoteHeartbeatsTopic } from '#shared/wire/mm2-topics.ts';
-import type { WireRecord } from '#shared/wire/record.ts';
 import { readBatchHeader } from '#shared/wire/record-batch.ts';
+import { BesideWriter } from './kafka-beside.ts';
 import type { CopyFlows } from './kafka-copier.ts';
 import { Follower } from './kafka-follower.ts';
 import { KafkaLanding } from './kafka-landing.ts';
@@ -24,7 +22,6 @@ import {
 import { TopicKeeper, type TopicNeed } from './kafka-topics.ts';
 import { LandingError } from './landing.ts';
 import type { ShardSettings } from './shard.ts';
-import { sealed } from './shard-records.ts';
 import { type GroupStage, targetsOf } from './shard-stage.ts';
 
 export interface KafkaLandingOptions extends DataTopicSettings, ShardSettings {
@@ -37,6 +34,8 @@ export interface KafkaLandingOptions extends DataTopicSettings, ShardSettings {
   partitions: number;
   /** `heartbeats` and `<alias>.heartbeats`, for tools of MirrorMaker 2. */
   mm2Heartbeats: boolean;
+  /** `<alias>.checkpoints.internal` and `mm2-offset-syncs.<alias>.internal`, likewise. */
+  mm2Checkpoints: boolean;
   /** Names the flows of this collector. */
   flows: string;
   copies: CopyFlows;
@@ -78,8 +77,11 @@ export async function openKafkaLanding(
     shardParts: {
       settings: options,
       prepare: (stage) => prepare(stage, topics, options, clock.now()),
-      extra: (stage, at) => (options.mm2Heartbeats ? heartbeats(stage, options.alias, at) : []),
     },
+    beside: new BesideWriter({
+      ...{ topics, clock, log, alias: options.alias },
+      ...{ heartbeats: options.mm2Heartbeats, checkpoints: options.mm2Checkpoints },
+    }),
     joinOwners: (linkUrl, onShards) =>
       owners({
         ...{ kafka, log, shards, currentFlows },
@@ -117,7 +119,6 @@ async function ensureOwn(
     need(ownTopics.fleet, shards, stateConfigs),
     need(ownTopics.losses, shards, ledgerConfigs),
     need(ownTopics.index, shards, dataConfigs(options)),
-    ...(options.mm2Heartbeats ? [need(heartbeatsTopic, 1, compactedConfigs)] : []),
   ]);
   for (const error of refused.values()) throw error;
   return shards;
@@ -144,9 +145,6 @@ async function prepare(
     const least = Math.max(options.partitions, needs.get(topic)?.partitions ?? 0);
     const partitions = Math.max(least, write.partition + 1);
     needs.set(topic, { topic, partitions, ours: stage.wasOurs(topic), configs: data });
-  }
-  for (const topic of options.mm2Heartbeats ? heartbeatTopics(stage) : []) {
-    needs.set(topic, { topic, partitions: 1, ours: false, configs: compactedConfigs });
   }
   const refused = await topics.ensure(needs.values());
   for (const { segment } of stage.moves) {
@@ -176,28 +174,6 @@ function heldBack(
     `held back: records of ${isoTime(maxTimestamp)} are older than retention.ms = ` +
       `${ages.retentionMs} of topic "${topic}", and Kafka would delete them at once; raise it`,
   );
-}
-
-function* heartbeatTopics({ aliases }: GroupStage): Generator<string> {
-  for (const { alias, changed } of aliases.values()) {
-    if (changed.has('heartbeat')) yield remoteHeartbeatsTopic(alias);
-  }
-}
-
-/** As MirrorMaker 2's connector writes them: one to all heartbeats, one under the site's name. */
-function heartbeats(stage: GroupStage, target: string, at: number): OutgoingBatch[] {
-  const all: WireRecord[] = [];
-  const batches: OutgoingBatch[] = [];
-  for (const { alias, changed } of stage.aliases.values()) {
-    if (!changed.has('heartbeat')) continue;
-    const record = { ...encodeMm2Heartbeat({ source: alias, target, timestampMs: at }) };
-    const beat: WireRecord = { ...record, headers: [], timestamp: at };
-    all.push(beat);
-    const [batch] = sealed([beat]);
-    batches.push({ topic: remoteHeartbeatsTopic(alias), partition: 0, batch: batch! });
-  }
-  for (const batch of sealed(all)) batches.push({ topic: heartbeatsTopic, partition: 0, batch });
-  return batches;
 }
 
 async function centralIdOf(registry: KafkaRegistry): Promise<string> {

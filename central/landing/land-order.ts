@@ -92,12 +92,14 @@ export function assertSession({ alias, underSession }: AliasWrite, current?: str
   throw new LandingError('fenced', `${alias} wrote under session ${underSession}; ${now}`);
 }
 
+const factBytesMax = 256 * 1024;
+
 /** What the intake may have us remember of an alias's sessions. */
 const lineageBytesMax = 1024 * 1024;
 
 /** What does not go together in one write. Throws a LandingError `refused`. */
 export function assertWhole(write: AliasWrite, isKnown: boolean): void {
-  const { alias, session, remove, segments, losses, heartbeat } = write;
+  const { alias, session, remove, segments, losses, heartbeat, facts = [] } = write;
   const refuse = (why: string) => {
     throw new LandingError('refused', why);
   };
@@ -108,6 +110,10 @@ export function assertWhole(write: AliasWrite, isKnown: boolean): void {
     return;
   }
   if (!isKnown && !session) refuse(`alias "${alias}" never said hello here`);
+  for (const { key, value } of facts) {
+    const bytes = Buffer.byteLength(value ?? '');
+    if (bytes > factBytesMax) refuse(`${alias}: fact ${key.slice(0, 200)} has ${bytes} bytes`);
+  }
   if (session && Buffer.byteLength(session.lineage) > lineageBytesMax) {
     refuse(`the lineage of "${alias}" is over 1 MiB`);
   }

@@ -2,6 +2,7 @@ import type { SourceRun } from '#shared/wire/frame.ts';
 import type { Heartbeat, LossRecord, StreamId } from '#shared/wire/link.ts';
 import type { Loss } from '#shared/wire/loss.ts';
 import type { RecordHeader } from '#shared/wire/record.ts';
+import type { MirrorHost } from '../mirror/mirror.ts';
 
 /**
  * The landing port: the log at central. One transaction carries records, merged records, losses,
@@ -69,6 +70,9 @@ export interface Landing {
   register(changes: readonly RegistryChange[], expected?: Expected): Promise<void>;
   /** Told after other collectors, or we, changed facts. */
   onRegistry?(listener: () => void): void;
+
+  /** What the mirror rests on; missing where there is no Kafka. */
+  readonly mirror?: MirrorHost;
 
   /** Bytes on disk, for the status page; null where somebody else knows. */
   usage(): Promise<{ usedBytes: number; maxBytes: number } | null>;
@@ -163,8 +167,16 @@ export interface AliasWrite {
   losses: LossWrite[];
   heartbeat?: CommittedHeartbeat;
   flags?: { adoptAllowed?: boolean; disabled?: boolean };
-  /** Forget the alias: sessions, checkpoints and heartbeat go, topics stay. */
+  /** For `Landing.mirror`; a landing without one drops them. */
+  facts?: readonly Fact[];
+  /** Forget the alias: sessions, checkpoints, heartbeat and facts go, topics stay. */
   remove?: boolean;
+}
+
+/** What else is known of a site, by key: opaque here, 256 KiB at most; null takes it away. */
+export interface Fact {
+  key: string;
+  value: string | null;
 }
 
 export interface SegmentWrite extends StreamId {

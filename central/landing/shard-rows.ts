@@ -29,15 +29,20 @@ function* tombstones(committed: AliasEntry, staged: StagedAlias): Generator<Row>
     }
     if (!again) yield { key: ['stream', alias, epoch, topic, partition], value: null };
   }
+  for (const key of committed.facts.keys()) {
+    if (!staged.facts.has(key)) yield { key: ['fact', alias, key], value: null };
+  }
   if (staged.gone) {
     yield { key: ['lineage', alias], value: null };
     yield { key: ['alias', alias], value: null };
   }
 }
 
-function* aliasRows({ alias, row, lineage, changed, streams }: StagedAlias): Generator<Row> {
+function* aliasRows(staged: StagedAlias): Generator<Row> {
+  const { alias, row, lineage, changed, streams, facts } = staged;
   if (changed.has('alias')) yield { key: ['alias', alias], value: row };
   if (changed.has('lineage')) yield { key: ['lineage', alias], value: lineage };
+  for (const [key, value] of facts) yield { key: ['fact', alias, key], value };
   for (const stream of streams.values()) yield* streamRows(alias, stream);
 }
 
@@ -59,12 +64,17 @@ export function settle(stage: GroupStage, state: ShardState): void {
     state.fills.delete(key);
   }
   for (const staged of stage.aliases.values()) {
-    const { alias, row, lineage, heartbeat, removals, gone } = staged;
+    const { alias, row, lineage, heartbeat, removals, gone, facts } = staged;
     if (removals > 0) state.aliases.delete(alias);
     if (gone) continue;
     const entry = state.aliases.get(alias);
     const streams = entry?.streams ?? new Map();
     for (const [key, { id, row, lost }] of staged.streams) streams.set(key, { id, row, lost });
-    state.aliases.set(alias, { alias, row, lineage, heartbeat, streams });
+    const known = entry?.facts ?? new Map();
+    for (const [key, value] of facts) {
+      if (value === null) known.delete(key);
+      else known.set(key, value);
+    }
+    state.aliases.set(alias, { alias, row, lineage, heartbeat, streams, facts: known });
   }
 }

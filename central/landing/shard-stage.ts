@@ -46,6 +46,8 @@ export interface StagedAlias {
   gone: boolean;
   changed: Set<'alias' | 'lineage' | 'heartbeat'>;
   streams: Map<string, StagedStream>;
+  /** Those that change; null: it goes. */
+  facts: Map<string, string | null>;
 }
 
 /** A segment that lands, with where its stream stands behind it. */
@@ -122,13 +124,13 @@ export class GroupStage {
     const staged = this.aliases.get(alias);
     if (staged) {
       if (staged.gone) return undefined;
-      return { ...staged, row: { ...staged.row }, changed: new Set(), streams: new Map() };
+      return { ...staged, row: { ...staged.row }, ...unchanged() };
     }
     const known = this.#state.alias(alias);
     if (!known) return undefined;
     return {
       ...{ alias, row: { ...known.row }, lineage: known.lineage, heartbeat: known.heartbeat },
-      ...{ removals: 0, gone: false, changed: new Set(), streams: new Map() },
+      ...{ removals: 0, gone: false, ...unchanged() },
     };
   }
 
@@ -161,6 +163,7 @@ export class GroupStage {
     const earlier = this.aliases.get(alias);
     if (earlier && staged.removals === earlier.removals) {
       for (const name of earlier.changed) staged.changed.add(name);
+      staged.facts = new Map([...earlier.facts, ...staged.facts]);
       for (const [key, stream] of earlier.streams) {
         const later = staged.streams.get(key);
         if (!later) staged.streams.set(key, stream);
@@ -198,6 +201,10 @@ function inherit(stream: StagedStream): void {
 }
 
 const blank = () => ({ ...unknownStream, merged: {} });
+
+const unchanged = (): Pick<StagedAlias, 'changed' | 'streams' | 'facts'> => {
+  return { changed: new Set(), streams: new Map(), facts: new Map() };
+};
 
 /** The topics that a segment lands in, each once, the remote one first. */
 export function targetsOf(segment: SegmentWrite): { topic: string; kind: TopicFact['kind'] }[] {
@@ -249,6 +256,7 @@ export class CommitStage {
       alias.row.sessionUsed = true;
       alias.changed.add('alias');
     }
+    for (const { key, value } of write.facts ?? []) alias.facts.set(key, value);
     if (write.heartbeat) {
       const { receivedAt, heartbeat } = write.heartbeat;
       alias.heartbeat = { receivedAt: Math.round(receivedAt), heartbeat };
@@ -291,7 +299,7 @@ export class CommitStage {
     const staged: StagedAlias = {
       ...{ alias, row, lineage: '', heartbeat: null, gone: false },
       removals: earlier?.removals ?? 0,
-      ...{ changed: new Set(['alias'] as const), streams: new Map() },
+      ...{ ...unchanged(), changed: new Set(['alias'] as const) },
     };
     this.aliases.set(alias, staged);
     return staged;
@@ -349,7 +357,7 @@ export class CommitStage {
 const removed = (alias: StagedAlias): StagedAlias => ({
   ...alias,
   ...{ removals: alias.removals + 1, gone: true, lineage: '', heartbeat: null },
-  ...{ changed: new Set(), streams: new Map() },
+  ...unchanged(),
 });
 
 /** A loss that follows the newest range joins it. */

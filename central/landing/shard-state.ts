@@ -29,6 +29,7 @@ export interface AliasEntry {
   lineage: string;
   streams: Map<string, StreamEntry>;
   heartbeat: CommittedHeartbeat | null;
+  facts: Map<string, string>;
 }
 
 /**
@@ -63,6 +64,9 @@ export class ShardState {
         this.#lost(alias, id, number, row.value as [number, number] | null);
         break;
       }
+      case 'fact':
+        this.#fact(row.key[1], row.key[2], row.value as string | null);
+        break;
       case 'topic':
         if (row.value) this.topics.set(row.key[1], row.value as TopicFact);
         else this.topics.delete(row.key[1]);
@@ -105,7 +109,10 @@ export class ShardState {
   #entry(alias: string): AliasEntry {
     let entry = this.aliases.get(alias);
     if (!entry) {
-      entry = { alias, row: unknownAlias, lineage: '', streams: new Map(), heartbeat: null };
+      entry = {
+        ...{ alias, row: unknownAlias, lineage: '', streams: new Map(), heartbeat: null },
+        facts: new Map(),
+      };
       this.aliases.set(alias, entry);
     }
     return entry;
@@ -114,6 +121,11 @@ export class ShardState {
   #stream(alias: string, id: StreamId, row: StreamRow | null): void {
     if (row === null) this.aliases.get(alias)?.streams.delete(streamKey(id));
     else this.#streamEntry(alias, id).row = row;
+  }
+
+  #fact(alias: string, key: string, value: string | null): void {
+    if (value === null) this.aliases.get(alias)?.facts.delete(key);
+    else this.#entry(alias).facts.set(key, value);
   }
 
   #streamEntry(alias: string, id: StreamId): StreamEntry {

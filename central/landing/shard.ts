@@ -11,6 +11,7 @@ import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { Signal } from '#shared/std/signal.ts';
 import { readBatchHeader } from '#shared/wire/record-batch.ts';
+import type { Beside } from './kafka-beside.ts';
 import type { Follower } from './kafka-follower.ts';
 import { ownTopics, transactionalId } from './kafka-names.ts';
 import type { TopicFact, TransactionRow } from './kafka-rows.ts';
@@ -41,8 +42,8 @@ export interface ShardParts {
   topicElsewhere: (topic: string) => TopicFact | undefined;
   /** What cannot be landed in, by topic, after all that can were made ready. */
   prepare: (stage: GroupStage) => Promise<Map<string, LandingError>>;
-  /** Batches that go beside the shard's own, for MirrorMaker 2's readers. */
-  extra: (stage: GroupStage, at: number) => ReturnType<typeof ownBatches>;
+  /** What goes beside the shard's own batches. */
+  beside: (stage: GroupStage, shard: number, at: number) => Promise<Beside>;
   /** Another producer has our transactional id. */
   onFenced: (shard: number) => void;
 }
@@ -76,6 +77,7 @@ export class Shard {
   readonly #arrived = new Signal();
   readonly #partitions: { topic: string; partition: number }[];
   #owned = false;
+  #term = 0;
   /** What is in memory is what is committed, and the producer is good. */
   #ready = false;
   #running: Promise<void> | undefined;
@@ -98,6 +100,11 @@ export class Shard {
     return this.#owned;
   }
 
+  /** Another number each time that it becomes ours; undefined: it is not. */
+  get term(): number | undefined {
+    return this.#owned ? this.#term : undefined;
+  }
+
   /**
    * Fences the owner before us, then reads what it left behind to the end. Only then commits are
    * taken; `prepared` is called between. Rejects with a KafkaError.
@@ -107,6 +114,7 @@ export class Shard {
     await this.#resync();
     prepared();
     this.#owned = true;
+    this.#term += 1;
     this.#running = this.#run();
   }
 
@@ -128,6 +136,11 @@ export class Shard {
   async copy(copy: CopyWrite): Promise<void> {
     const bytes = copy.batches.reduce((sum, { batch }) => sum + batch.length, 1024);
     await this.#enqueue({ writes: [], copy, bytes });
+  }
+
+  /** A transaction soon, for what goes beside; nothing where it fails. */
+  nudge(): void {
+    if (this.#waiting.length === 0) this.#enqueue({ writes: [], bytes: 0 }).catch(() => {});
   }
 
   #enqueue(commit: Pick<Commit, 'writes' | 'copy' | 'bytes'>): Promise<LandedWrite[]> {
@@ -216,12 +229,15 @@ export class Shard {
     if (staged.length === 0) return [];
     const bad = await this.#parts.prepare(group);
     if (bad.size > 0) return rejectThoseIn(staged, (topic) => bad.get(topic));
+    const at = Math.round(this.#parts.clock.now());
+    const beside = await this.#parts.beside(group, this.id, at);
     try {
-      await this.#transact(group);
+      await this.#transact(group, beside, at);
     } catch (error) {
       const { code, topic, partition } = error as KafkaError;
       const named = (code === 'refused' || code === 'denied') && topic !== undefined;
       if (!named || topic.startsWith('tributary.')) throw error;
+      if (beside.leavesOut(topic, error)) return staged.map(({ commit }) => commit);
       const refusal = asLandingError(error);
       return rejectThoseIn(staged, (name, at) =>
         name === topic && (partition === undefined || at === partition) ? refusal : undefined,
@@ -231,9 +247,8 @@ export class Shard {
     return [];
   }
 
-  async #transact(group: GroupStage): Promise<void> {
-    const { clock, follower } = this.#parts;
-    const at = Math.round(clock.now());
+  async #transact(group: GroupStage, beside: Beside, at: number): Promise<void> {
+    const { follower } = this.#parts;
     const transaction: TransactionRow = { id: randomBytes(8).toString('hex'), at };
     let end: number;
     try {
@@ -243,17 +258,16 @@ export class Shard {
       const rows = rowsOf(group, this.state);
       rows.push({ key: ['transaction'], value: transaction });
       const index = indexOf(group.moves, offsets);
-      const own = [
-        ...ownBatches(this.id, at, { rows, index, stage: group }),
-        ...this.#parts.extra(group, at),
-      ];
+      const own = [...ownBatches(this.id, at, { rows, index, stage: group }), ...beside.batches];
       const written = await this.#producer.send(own);
       end = this.#assertNext(own, written);
       await this.#producer.commit();
     } catch (error) {
       await this.#failed(error as KafkaError, transaction);
+      beside.committed();
       return;
     }
+    beside.committed();
     settle(group, this.state);
     this.state.transaction = transaction;
     follower.skipTo({ topic: ownTopics.checkpoints, partition: this.id }, end);

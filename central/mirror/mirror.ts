@@ -1,39 +1,37 @@
+import type { Kafka, TopicPartition } from '#shared/kafka/kafka.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
-import type { KafkaAnswer, KafkaReport } from '#shared/wire/kafka-report.ts';
+import type { KafkaReport } from '#shared/wire/kafka-report.ts';
 import type { StreamId } from '#shared/wire/link.ts';
-import type { GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
-import type { LandedSegment, Place, SourceIndex, SourcePosition } from './translate.ts';
+import type { Fact } from '../landing/landing.ts';
+import type { Place } from './translate.ts';
 
 /**
  * The door of the mirror: consumer groups of the sites' own Kafkas, their positions translated to
- * central's topics, and MirrorMaker 2's internal topics with them. Holds nothing that is not told
- * again (by the sites) or read again (from the topics).
+ * central's topics, and MirrorMaker 2's internal topics with them. What sites tell are facts in the
+ * landing; all else is read again from Kafka.
  */
 export interface Mirror {
-  /** A site's report; its translation follows by itself. */
-  report(alias: string, report: KafkaReport): KafkaAnswer;
-  /** Something of this source partition was committed. */
-  landed(alias: string, stream: StreamId, segment: LandedSegment): void;
   /**
-   * What is to be written to MirrorMaker 2's internal topics of this site, in the next transaction
-   * of whoever owns it: it states only what is committed already. undefined: nothing new.
+   * What a site's report changes. The caller commits the facts and then calls `committed`; where it
+   * cannot, `failed`, and the site tells all again.
    */
-  due(alias: string): Due | undefined;
-  /** Everything known of groups, for the status API; of one site or of all. */
-  groups(alias?: string): GroupView[];
-  /** The site is removed, or somebody else's now. */
-  forget(alias: string): void;
-  /** Resolves when no translation is under way. */
-  idle(): Promise<void>;
+  report(alias: string, report: KafkaReport): Reported;
+  /** Groups of one site or of all, translated by what has landed until now. */
+  groups(alias?: string): Promise<GroupView[]>;
+  /** Puts a group's translated positions into central's `__consumer_offsets`, or says what it would. */
+  apply(alias: string, group: string, options: { dryRun: boolean }): Promise<AppliedGroup>;
+  /** Ends the work in the background. */
+  close(): Promise<void>;
 }
 
-export interface Due {
-  /** Partition 0 of each topic. */
-  topics: { topic: string; records: WireRecord[] }[];
-  /** Must be called when they are committed; else they are due again. */
-  written(): void;
+export interface Reported {
+  facts: Fact[];
+  /** The number that is expected next, once the facts are committed. */
+  next: number;
+  committed(): void;
+  failed(): void;
 }
 
 /** One group's position in one source partition. */
@@ -50,29 +48,64 @@ export interface GroupView {
   /** null: nothing of the partition has landed yet. */
   remote: Place | null;
   merged: Place[];
-  /** When the site told it, ms. */
+  /** When the site told it first, ms. */
   reportedAt: number;
 }
 
+/** One group's positions at central. */
+export interface AppliedGroup {
+  group: string;
+  /**
+   * `unknown`: the site told nothing of this group, or nothing of it has landed. `current`: central
+   * is there already, or further on. `active`: the group has members at central.
+   */
+  outcome: 'set' | 'current' | 'active' | 'unknown';
+  /** What was set, or would be. */
+  offsets: { topic: string; partition: number; offset: number }[];
+}
+
+export interface Due {
+  /** Partition 0 of each topic. */
+  topics: { topic: string; records: WireRecord[] }[];
+  /** Must be called when they are committed; else they are due again. */
+  written(): void;
+}
+
+/** What the landing asks when it writes. */
+export interface MirrorWriter {
+  /** Sites of which something may be due. */
+  waiting(): Iterable<string>;
+  /** For the next transaction of whoever owns these: it states only what is committed already. */
+  due(alias: string): Due | undefined;
+}
+
 /** What the mirror needs of the landing. */
-export interface MirrorLog {
-  /** Where the partition's segments landed, as far as `position` needs them. */
-  index(
-    alias: string,
-    topic: string,
-    partition: number,
-    position: SourcePosition,
-  ): Promise<SourceIndex | undefined>;
+export interface MirrorHost {
+  readonly kafka: Pick<Kafka, 'admin' | 'reads'>;
+  /** Those of which there are facts. */
+  aliases(): string[];
+  /** As they are committed; undefined: none. */
+  facts(alias: string): ReadonlyMap<string, string> | undefined;
+  /** Another number each time that we become the site's owner; undefined: we are not. */
+  term(alias: string): number | undefined;
+  /** Where the site's index entries are. */
+  indexOf(alias: string): TopicPartition;
   /** Highest sequence of the stream that landed or is lost; -1: none. */
   through(alias: string, stream: StreamId): number;
-  /** What `<alias>.checkpoints.internal` holds, the newest of each key. */
-  checkpoints(alias: string): Promise<GroupCheckpoint[]>;
+  /** Who knows what is due. */
+  attach(writer: MirrorWriter): void;
+  /** A transaction of the site's shard soon, although nobody commits anything. */
+  nudge(alias: string): void;
 }
 
 export interface MirrorOptions {
   log: Logger;
   clock: Clock;
-  landing: MirrorLog;
+  landing: MirrorHost;
+  /** Groups' positions follow into central's `__consumer_offsets` by themselves. */
+  syncGroupOffsets: boolean;
+  /** How often to look what has landed, ms. Default 1000. */
+  intervalMs?: number;
   /** Least time between two offset syncs of one partition, ms. Default 10 000. */
   offsetSyncIntervalMs?: number;
 }

@@ -41,9 +41,9 @@ interface Entry {
 }
 
 export class PartitionIndex {
-  readonly #limits: PartitionIndexLimits;
+  #limits: PartitionIndexLimits;
   /** The landing's index begins with the first that is added: nothing was forgotten. */
-  readonly #complete: boolean;
+  #complete: boolean;
   #first: Pick<LandedSegment, 'remote' | 'merged'> | undefined;
   #chunks: Chunk[] = [];
   #tail: Entry[] = [];
@@ -61,12 +61,27 @@ export class PartitionIndex {
     if (this.#complete) this.#first ??= { remote: segment.remote, merged: segment.merged };
     this.#tail.push({ at, segment });
     this.#tailRuns += weight(segment);
-    if (this.#tailRuns > this.#limits.tailRuns && this.#tail.length > 1) this.#fold();
+    this.#fit();
   }
 
-  /** The segment that landed last. */
-  get newest(): LandedSegment | undefined {
-    return this.#tail.at(-1)?.segment;
+  /** From now on it takes no more than this. */
+  limit(limits: PartitionIndexLimits): void {
+    this.#limits = limits;
+    this.#fit();
+  }
+
+  /** The landing's index holds nothing before `at` any more. */
+  forgetBefore(at: number): void {
+    if ((this.#chunks[0]?.from ?? this.#tail[0]?.at ?? at) < at) {
+      this.#complete = false;
+      this.#first = undefined;
+    }
+    this.#chunks = this.#chunks.filter(({ to }) => to >= at);
+  }
+
+  /** Nothing was forgotten. */
+  get complete(): boolean {
+    return this.#complete;
   }
 
   /** For tests and metrics: what it takes. */
@@ -102,22 +117,32 @@ export class PartitionIndex {
     };
   }
 
+  #fit(): void {
+    while (this.#tailRuns > this.#limits.tailRuns && this.#tailRuns > 1) this.#fold();
+    while (this.#chunks.length > this.#limits.chunks) joinSmallest(this.#chunks);
+  }
+
   /** The older half of the tail becomes a chunk. */
   #fold(): void {
     const folded: Entry[] = [];
-    for (const entry of this.#tail.slice(0, -1)) {
+    for (const entry of this.#tail) {
       if (this.#tailRuns <= this.#limits.tailRuns / 2) break;
       folded.push(entry);
       this.#tailRuns -= weight(entry.segment);
     }
     this.#tail = this.#tail.slice(folded.length);
+    const newest = folded.at(-1)!;
+    if (this.#tail.length === 0) {
+      // All that the newest is needed for is where it ends.
+      this.#tail = [{ at: newest.at, segment: { ...newest.segment, runs: [] } }];
+      this.#tailRuns = 1;
+    }
     this.#chunks.push({
       from: folded[0]!.at,
-      to: folded.at(-1)!.at,
+      to: newest.at,
       segments: folded.length,
       lowest: lowestOf(folded.map(({ segment }) => segment)),
     });
-    if (this.#chunks.length > this.#limits.chunks) joinSmallest(this.#chunks);
   }
 }
 

@@ -1,14 +1,16 @@
-import type { FetchPosition, Kafka } from '#shared/kafka/kafka.ts';
+import { type FetchPosition, type Kafka, KafkaError } from '#shared/kafka/kafka.ts';
 import { type LogRecord, openRecords } from '#shared/kafka/open-records.ts';
 import { systemClock } from '#shared/std/clock.ts';
 
-/** Rounds in a row in which a partition had no leader, and the pause between two, ms. */
+/** Rounds in a row that brought nothing, and the pause behind one that failed, ms. */
 const roundsMax = 20;
 const pauseMs = 500;
 
 /**
  * Every committed record of a topic, from its start to where its end was when this was called;
- * partition by partition in order. Rejects with a KafkaError; a topic that does not exist has none.
+ * partition by partition in order. What is in a transaction then counts, too: a commit is answered
+ * before its markers stand in the log. Rejects with a KafkaError; a topic that does not exist has
+ * none.
  */
 export async function readWhole(
   { admin, reads }: Pick<Kafka, 'admin' | 'reads'>,
@@ -20,7 +22,7 @@ export async function readWhole(
   const places = info.partitions.map(({ partition }) => ({ topic, partition }));
   const [starts, ends] = await Promise.all([
     admin.offsets(places, 'earliest'),
-    admin.offsets(places, 'latest', 'committed'),
+    admin.offsets(places, 'latest', 'uncommitted'),
   ]);
   const ending = new Map(places.map(({ partition }, i) => [partition, ends[i]!]));
   let open: FetchPosition[] = places
@@ -30,8 +32,10 @@ export async function readWhole(
   while (open.length > 0) {
     const answers = await reads.fetch(open, { maxWaitMs: 500, isolation: 'committed' });
     const trouble = answers.find(({ error }) => error !== null)?.error;
-    failed = trouble ? failed + 1 : 0;
+    const stands = answers.every(({ nextOffset }, i) => nextOffset <= open[i]!.offset);
+    failed = trouble || stands ? failed + 1 : 0;
     if (trouble && (!trouble.canRetry || failed > roundsMax)) throw trouble;
+    if (failed > roundsMax) throw stuckAt(open[0]!);
     if (trouble) await systemClock.sleep(pauseMs);
     for (const [i, { batches, partition }] of answers.entries()) {
       const { offset } = open[i]!;
@@ -47,3 +51,7 @@ export async function readWhole(
       .filter(({ partition, offset }) => offset < ending.get(partition)!);
   }
 }
+
+/** Another attempt may find it ended. */
+export const stuckAt = (at: FetchPosition): KafkaError =>
+  new KafkaError('unavailable', `a transaction is open at ${at.offset}, or nobody leads it`, at);

@@ -1,10 +1,11 @@
-import type {
-  KafkaAnswer,
-  KafkaReport,
-  ReadPosition,
-  ReportedOffset,
-} from '#shared/wire/kafka-report.ts';
-import { limits } from '#shared/wire/limits.ts';
+import type { ReadPosition, ReportedOffset } from '#shared/wire/kafka-report.ts';
+import {
+  type FactKey,
+  type OffsetFact,
+  type ReadFact,
+  readFactKey,
+  type StateFact,
+} from './site-facts.ts';
 
 /** One group in one source partition, as the site told it. */
 export interface GroupPosition extends ReportedOffset {
@@ -13,79 +14,73 @@ export interface GroupPosition extends ReportedOffset {
   reportedAt: number;
 }
 
-/** What one site has told of its groups in this session, put together from its reports. */
+/** The groups of one site, by its facts. */
 export class SiteGroups {
-  #session = '';
-  /** 0: nothing was told (in this life of ours). */
-  #next = 0;
-  #states = new Map<string, string>();
-  #offsets = new Map<string, Map<string, GroupPosition>>();
-  #positions = new Map<string, ReadPosition>();
-  #count = 0;
+  readonly #facts = new Map<string, string>();
+  readonly #states = new Map<string, string>();
+  readonly #offsets = new Map<string, GroupPosition>();
+  readonly #reads = new Map<string, ReadPosition>();
 
-  /** Returns what it expects next, and which positions are new or changed. */
-  apply(report: KafkaReport, at: number): KafkaAnswer & { changed: GroupPosition[] } {
-    if (report.number === 0) this.#begin(report.session);
-    const again = report.number === this.#next - 1;
-    if (report.session !== this.#session || (report.number !== this.#next && !again)) {
-      return { next: report.session === this.#session ? this.#next : 0, changed: [] };
+  /** Takes all facts as they are now. Returns what that changes. */
+  follow(facts: ReadonlyMap<string, string>): {
+    changed: GroupPosition[];
+    gone: GroupPosition[];
+    readOn: boolean;
+  } {
+    const changed: GroupPosition[] = [];
+    const gone: GroupPosition[] = [];
+    let readOn = false;
+    for (const key of [...this.#facts.keys()]) {
+      if (facts.has(key)) continue;
+      this.#facts.delete(key);
+      const position = this.#offsets.get(key);
+      if (position) gone.push(position);
+      this.#forget(key);
     }
-    this.#next = report.number + 1;
-    for (const group of report.gone) this.#forget(group);
-    for (const position of report.positions) {
-      this.#positions.set(placeKey(position.topic, position.partition), position);
+    for (const [key, value] of facts) {
+      if (this.#facts.get(key) === value) continue;
+      this.#facts.set(key, value);
+      const parts = readFactKey(key);
+      if (!parts) continue;
+      const position = this.#take(key, parts, value);
+      if (position) changed.push(position);
+      if (parts[0] === 'read') readOn = true;
     }
-    const changed = report.groups.flatMap(({ group, state, offsets }) => {
-      this.#states.set(group, state);
-      return offsets.flatMap((offset) => this.#set({ ...offset, group, state, reportedAt: at }));
-    });
-    return { next: this.#next, changed };
+    return { changed, gone, readOn };
   }
 
   *all(): Generator<GroupPosition> {
-    for (const [group, offsets] of this.#offsets) {
-      const state = this.#states.get(group) ?? '';
-      for (const position of offsets.values()) yield { ...position, state };
+    for (const position of this.#offsets.values()) {
+      yield { ...position, state: this.#states.get(position.group) ?? '' };
     }
-  }
-
-  get(group: string, topic: string, partition: number): GroupPosition | undefined {
-    return this.#offsets.get(group)?.get(placeKey(topic, partition));
   }
 
   /** How far the site has read this partition. */
   readTo(topic: string, partition: number): ReadPosition | undefined {
-    return this.#positions.get(placeKey(topic, partition));
+    return this.#reads.get(`${topic}/${partition}`);
   }
 
-  #begin(session: string): void {
-    this.#session = session;
-    this.#next = 0;
-    this.#states = new Map();
-    this.#offsets = new Map();
-    this.#positions = new Map();
-    this.#count = 0;
-  }
-
-  #set(position: GroupPosition): GroupPosition[] {
-    const { group, topic, partition } = position;
-    const offsets = this.#offsets.get(group) ?? new Map<string, GroupPosition>();
-    const key = placeKey(topic, partition);
-    if (!offsets.has(key)) {
-      // A site that tells more than it may is cut off here and costs the others nothing.
-      if (this.#count >= limits.groupOffsetsPerEdge) return [];
-      this.#count += 1;
+  #take(key: string, parts: FactKey, value: string): GroupPosition | undefined {
+    if (parts[0] === 'state') {
+      this.#states.set(parts[1], (JSON.parse(value) as StateFact).state);
+    } else if (parts[0] === 'read') {
+      const [, topic, partition] = parts;
+      const read = { topic, partition, ...(JSON.parse(value) as ReadFact) };
+      this.#reads.set(`${topic}/${partition}`, read);
+    } else if (parts[0] === 'group') {
+      const [, group, topic, partition] = parts;
+      const { at, ...offset } = JSON.parse(value) as OffsetFact;
+      const position = { group, topic, partition, ...offset, state: '', reportedAt: at };
+      this.#offsets.set(key, position);
+      return position;
     }
-    offsets.set(key, position);
-    this.#offsets.set(group, offsets);
-    return [position];
+    return undefined;
   }
 
-  #forget(group: string): void {
-    this.#count -= this.#offsets.get(group)?.size ?? 0;
-    this.#offsets.delete(group);
-    this.#states.delete(group);
+  #forget(key: string): void {
+    const parts = readFactKey(key);
+    if (parts?.[0] === 'state') this.#states.delete(parts[1]);
+    if (parts?.[0] === 'read') this.#reads.delete(`${parts[1]}/${parts[2]}`);
+    this.#offsets.delete(key);
   }
 }
-
-const placeKey = (topic: string, partition: number): string => `${topic}/${partition}`;

@@ -1,21 +1,32 @@
-import type { KafkaAnswer, KafkaReport } from '#shared/wire/kafka-report.ts';
-import type { StreamId } from '#shared/wire/link.ts';
-import { encodeGroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
+import type { Clock } from '#shared/std/clock.ts';
+import { encodeGroupCheckpoint, type GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 import { encodeMm2OffsetSync } from '#shared/wire/mm2-offset-sync.ts';
 import { checkpointsTopic, offsetSyncsTopic } from '#shared/wire/mm2-topics.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
+import type { IndexEntry } from '../landing/landing.ts';
 import { GroupCheckpoints } from './group-checkpoints.ts';
-import type { Due, GroupView, MirrorOptions } from './mirror.ts';
+import type { Due, GroupView, MirrorHost } from './mirror.ts';
 import { OffsetSyncs } from './offset-syncs.ts';
+import type { ShardIndex } from './shard-index.ts';
 import { type GroupPosition, SiteGroups } from './site-groups.ts';
 import { type Translation, translate } from './translate.ts';
 
-const offsetSyncIntervalMsDefault = 10_000;
+/** Of one kind in one transaction; the rest goes in the next. */
+const recordsMax = 2_000;
+
+export interface SiteMirrorParts {
+  alias: string;
+  landing: Pick<MirrorHost, 'facts' | 'through'>;
+  index: ShardIndex;
+  clock: Clock;
+  offsetSyncIntervalMs: number;
+  /** What `<alias>.checkpoints.internal` holds, the newest of each key. */
+  readCheckpoints: () => Promise<GroupCheckpoint[]>;
+}
 
 /** One site's groups: told, translated, and written where MirrorMaker 2's readers look. */
 export class SiteMirror {
-  readonly #alias: string;
-  readonly #options: MirrorOptions;
+  readonly #parts: SiteMirrorParts;
   readonly #groups = new SiteGroups();
   readonly #checkpoints = new GroupCheckpoints();
   readonly #syncs: OffsetSyncs;
@@ -24,35 +35,79 @@ export class SiteMirror {
   readonly #dirty = new Map<string, GroupPosition>();
   /** To be translated again when more has landed. */
   readonly #open = new Map<string, GroupPosition>();
-  #running: Promise<void> | undefined;
 
-  constructor(alias: string, options: MirrorOptions) {
-    this.#alias = alias;
-    this.#options = options;
-    this.#syncs = new OffsetSyncs(options.offsetSyncIntervalMs ?? offsetSyncIntervalMsDefault);
+  constructor(parts: SiteMirrorParts) {
+    this.#parts = parts;
+    this.#syncs = new OffsetSyncs(parts.offsetSyncIntervalMs);
   }
 
-  report(report: KafkaReport): KafkaAnswer {
-    const { next, changed } = this.#groups.apply(report, this.#options.clock.now());
+  /** The facts have changed, or may have. */
+  follow(): void {
+    const { alias, landing } = this.#parts;
+    const { changed, gone, readOn } = this.#groups.follow(landing.facts(alias) ?? new Map());
+    for (const position of gone) {
+      const key = keyOf(position);
+      for (const map of [this.#dirty, this.#open, this.#translated]) map.delete(key);
+    }
     for (const position of changed) this.#dirty.set(keyOf(position), position);
-    if (report.number === 0 || report.gone.length > 0) this.#forgetGone();
     // With how far the site has read, what was open may be settled.
-    if (report.positions.length > 0) this.#reopen();
-    this.#translateSoon();
-    return { next };
+    if (readOn) this.#reopen();
   }
 
-  landed({ topic, partition }: StreamId, segment: Parameters<OffsetSyncs['landed']>[2]): void {
-    this.#syncs.landed(topic, partition, segment);
-    this.#reopen(topic, partition);
-    this.#translateSoon();
+  landed(entry: IndexEntry): void {
+    this.#syncs.landed(entry.topic, entry.partition, entry);
+    this.#reopen(entry.topic, entry.partition);
   }
 
+  /** What is written already; nothing is due before. Rejects with a KafkaError. */
+  async load(): Promise<void> {
+    if (!this.#checkpoints.loaded) this.#checkpoints.load(await this.#parts.readCheckpoints());
+  }
+
+  /**
+   * Translates what is new or may be settled now. What it rests on was read to the end first, by
+   * whoever calls. Rejects with a KafkaError; what is not translated yet stays for the next call.
+   */
+  async translateAll(settled: ReadonlyMap<string, number>): Promise<void> {
+    for (const [key, position] of [...this.#dirty]) {
+      if (this.#dirty.get(key) !== position) continue;
+      await this.#translate(key, position, settled.get(placeOf(position)));
+      // Unless it was told anew meanwhile.
+      if (this.#dirty.get(key) === position) this.#dirty.delete(key);
+    }
+  }
+
+  /**
+   * Source offsets before which all has arrived, by place: asked before the index is read, which
+   * then has all of it.
+   */
+  settled(): Map<string, number> {
+    const settled = new Map<string, number>();
+    for (const position of [...this.#dirty.values(), ...this.#open.values()]) {
+      const next = this.#settledAt(position);
+      if (next !== undefined) settled.set(placeOf(position), next);
+    }
+    // What arrived last may be a loss, which is in no index.
+    for (const [key, position] of this.#open) {
+      if ((settled.get(placeOf(position)) ?? -1) >= position.offset) this.#dirty.set(key, position);
+    }
+    return settled;
+  }
+
+  #settledAt({ topic, partition, incarnation }: GroupPosition): number | undefined {
+    const { alias, landing } = this.#parts;
+    const read = this.#groups.readTo(topic, partition);
+    if (!read || read.incarnation !== incarnation) return undefined;
+    const through = landing.through(alias, { epoch: read.epoch, topic, partition });
+    return through >= read.sequence - 1 ? read.next : undefined;
+  }
+
+  /** MirrorMaker 2's records of this site that are to be written. */
   due(): Due | undefined {
-    const { clock } = this.#options;
+    const { alias, clock } = this.#parts;
     const at = clock.monotonic();
-    const checkpoints = this.#checkpoints.due();
-    const syncs = this.#syncs.due(at);
+    const checkpoints = this.#checkpoints.due().slice(0, recordsMax);
+    const syncs = this.#syncs.due(at).slice(0, recordsMax);
     if (checkpoints.length + syncs.length === 0) return undefined;
     const record = (pair: { key: Buffer; value: Buffer }): WireRecord => ({
       ...pair,
@@ -61,11 +116,11 @@ export class SiteMirror {
     });
     const topics = [
       {
-        topic: checkpointsTopic(this.#alias),
+        topic: checkpointsTopic(alias),
         records: checkpoints.map((checkpoint) => record(encodeGroupCheckpoint(checkpoint))),
       },
       {
-        topic: offsetSyncsTopic(this.#alias),
+        topic: offsetSyncsTopic(alias),
         records: syncs.map((sync) => record(encodeMm2OffsetSync(sync))),
       },
     ];
@@ -83,16 +138,12 @@ export class SiteMirror {
       const { group, state, topic, partition, offset, metadata, reportedAt } = position;
       const translation = this.#translated.get(keyOf(position));
       yield {
-        ...{ alias: this.#alias, group, state, topic, partition, metadata, reportedAt },
+        ...{ alias: this.#parts.alias, group, state, topic, partition, metadata, reportedAt },
         sourceOffset: offset,
         remote: translation?.remote ?? null,
         merged: translation?.merged ?? [],
       };
     }
-  }
-
-  async idle(): Promise<void> {
-    while (this.#running) await this.#running;
   }
 
   #reopen(topic?: string, partition?: number): void {
@@ -103,73 +154,36 @@ export class SiteMirror {
     }
   }
 
-  #forgetGone(): void {
-    for (const map of [this.#dirty, this.#open]) {
-      for (const [key, { group, topic, partition }] of map) {
-        if (!this.#groups.get(group, topic, partition)) map.delete(key);
-      }
-    }
-    const kept = new Set([...this.#groups.all()].map(keyOf));
-    for (const key of this.#translated.keys()) if (!kept.has(key)) this.#translated.delete(key);
-  }
-
-  /** One translation after the other; a failure leaves the rest for the next report. */
-  #translateSoon(): void {
-    if (this.#running || (this.#dirty.size === 0 && this.#checkpoints.loaded)) return;
-    this.#running = this.#translateAll()
-      .catch((error: unknown) => {
-        this.#options.log.warn({ err: error, alias: this.#alias }, 'groups are not translated yet');
-      })
-      .finally(() => {
-        this.#running = undefined;
-      });
-  }
-
-  async #translateAll(): Promise<void> {
-    if (!this.#checkpoints.loaded) {
-      this.#checkpoints.load(await this.#options.landing.checkpoints(this.#alias));
-    }
-    for (;;) {
-      const [next] = this.#dirty;
-      if (!next) return;
-      const [key, position] = next;
-      await this.#translate(key, position);
-      // Unless it was told anew meanwhile.
-      if (this.#dirty.get(key) === position) this.#dirty.delete(key);
-    }
-  }
-
-  async #translate(key: string, position: GroupPosition): Promise<void> {
-    const { topic, partition, incarnation } = position;
-    const settled = this.#settled(position);
-    const index = await this.#options.landing.index(this.#alias, topic, partition, position);
-    const translation = index && translate({ ...index, settled }, { ...position, incarnation });
+  async #translate(
+    key: string,
+    position: GroupPosition,
+    settled: number | undefined,
+  ): Promise<void> {
+    const { alias, index } = this.#parts;
+    const { group, topic, partition, offset, metadata } = position;
+    const known = await index.around({ alias, topic, partition }, position);
+    const translation = known && translate({ ...known, settled }, position);
     if (isOpen(translation)) this.#open.set(key, position);
     else this.#open.delete(key);
     if (!translation) return;
     this.#translated.set(key, translation);
-    if (translation.remote.exactness === 'before') return;
-    const { group, offset, metadata } = position;
+    const { remote } = translation;
+    if (remote.exactness === 'before') return;
     this.#checkpoints.offer({
       ...{ group, partition, metadata },
-      topic: translation.remote.topic,
+      topic: remote.topic,
       upstreamOffset: offset,
-      offset: translation.remote.offset,
+      offset: remote.offset,
     });
-  }
-
-  /** Asked before the index is: what has landed by then is in it. */
-  #settled({ topic, partition, incarnation }: GroupPosition): number | undefined {
-    const read = this.#groups.readTo(topic, partition);
-    if (!read || read.incarnation !== incarnation) return undefined;
-    const stream = { epoch: read.epoch, topic, partition };
-    const through = this.#options.landing.through(this.#alias, stream);
-    return through >= read.sequence - 1 ? read.next : undefined;
   }
 }
 
 const keyOf = ({ group, topic, partition }: GroupPosition): string =>
   JSON.stringify([group, topic, partition]);
+
+/** A life of a partition: how far it was read says nothing of another. */
+const placeOf = ({ topic, partition, incarnation }: GroupPosition): string =>
+  `${topic}/${partition}/${incarnation}`;
 
 /** What lands next may make it exact. */
 const isOpen = (translation: Translation | undefined): boolean =>

@@ -137,6 +137,16 @@ function without(topic: string, end: number, index: SourceIndex, wanted: number)
   return { topic, offset: end, exactness: nothingMissing ? 'exact' : 'ahead' };
 }
 
+/** The runs that a translation of this position looks at: two of however many. */
+export function runsAround(
+  runs: readonly SourceRun[],
+  { offset, incarnation }: SourcePosition,
+): SourceRun[] {
+  const mine = runs.filter((run) => run.incarnation === incarnation);
+  const below = mine.findLastIndex(({ sourceOffset }) => sourceOffset < offset);
+  return mine.slice(Math.max(0, below), below + 2);
+}
+
 const isSettled = ({ settled }: SourceIndex, wanted: number): boolean =>
   settled !== undefined && wanted <= settled;
 

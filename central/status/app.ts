@@ -5,6 +5,7 @@ import { browseRoutes } from './browse-routes.ts';
 import { ApiError, errorResponse, notFound } from './errors.ts';
 import type { FleetEvents } from './events.ts';
 import { fleetRoutes } from './fleet-routes.ts';
+import { groupsRoutes } from './groups-routes.ts';
 import { ownHostOnly, sameOriginJson, securityHeaders } from './guard.ts';
 import { metricsRoute } from './metrics.ts';
 import { openapiDocument } from './openapi/openapi.ts';
@@ -39,6 +40,7 @@ export function statusApp(parts: StatusParts): Hono {
     ...fleetRoutes(parts),
     ...authorityRoutes(parts),
     ...browseRoutes(parts),
+    ...groupsRoutes(parts),
     { path: '/api/v1/events', get: (c) => parts.events.connect(c.req.raw) },
     ...probeRoutes(parts),
     metricsRoute(parts),
@@ -77,6 +79,10 @@ function asApiError(error: Error, { log }: StatusParts): ApiError {
   if (isLandingError(error)) {
     const hint = 'central keeps trying; see /readyz and its log';
     return new ApiError(503, `landing-${error.code}`, error.message, hint, { 'retry-after': '5' });
+  }
+  if (error.name === 'KafkaError') {
+    const hint = 'central keeps trying; see its log';
+    return new ApiError(503, 'kafka', error.message, hint, { 'retry-after': '5' });
   }
   log.error({ err: error }, 'status request failed');
   return new ApiError(500, 'internal', 'this is a fault of ours', "central's log has the details");

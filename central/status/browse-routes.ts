@@ -9,15 +9,9 @@ const lossesMax = 10_000;
 const recordsDefault = 100;
 const recordsMax = 1_000;
 
-/** What landed: checkpoints, consumer groups, losses, topics, records. */
+/** What landed: checkpoints, losses, topics, records. */
 export function browseRoutes(parts: StatusParts): Route[] {
-  return [
-    checkpointsRoute(parts),
-    groupsRoute,
-    lossesRoute(parts),
-    topicsRoute(parts),
-    recordsRoute(parts),
-  ];
+  return [checkpointsRoute(parts), lossesRoute(parts), topicsRoute(parts), recordsRoute(parts)];
 }
 
 const checkpointsRoute = ({ landing }: StatusParts): Route => ({
@@ -31,15 +25,6 @@ const checkpointsRoute = ({ landing }: StatusParts): Route => ({
     return c.json({ checkpoints: rows.map(checkpointJson) });
   },
 });
-
-/** The embedded landing has no consumer groups, so there is no position to translate. */
-const groupsRoute: Route = {
-  path: '/api/v1/groups',
-  get: (c) => {
-    optional(query(c.req.url, ['alias']).get('alias'), aliasOf);
-    return c.json({ groups: [] });
-  },
-};
 
 const lossesRoute = ({ landing }: StatusParts): Route => ({
   path: '/api/v1/losses',

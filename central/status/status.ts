@@ -8,6 +8,7 @@ import { Audit } from '../audit.ts';
 import type { Enrolment } from '../enrol/enrol.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '../fleet/views.ts';
 import type { Landing } from '../landing/landing.ts';
+import type { Mirror } from '../mirror/mirror.ts';
 import { statusApp } from './app.ts';
 import { FleetEvents } from './events.ts';
 import { loadPage } from './page.ts';
@@ -47,6 +48,8 @@ export interface StatusOptions {
   /** `host:port`, loopback only; port 0 picks a free one. */
   listen: string;
   landing: Landing;
+  /** undefined: the landing is no Kafka, and there are no groups. */
+  mirror?: Pick<Mirror, 'groups' | 'apply'> | undefined;
   fleet: FleetReader & FleetAdmin;
   clock: Clock;
   log: Logger;

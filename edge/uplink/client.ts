@@ -1,3 +1,5 @@
+import type { KafkaAnswer, KafkaReport } from '#shared/wire/kafka-report.ts';
+import { checkKafkaAnswer } from '#shared/wire/kafka-report-check.ts';
 import {
   type ErrorBody,
   type Heartbeat,
@@ -106,6 +108,13 @@ export class LinkClient {
   async heartbeat(heartbeat: Heartbeat, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const headers = { [linkHeader.session]: heartbeat.session };
     await this.#post(linkPath.heartbeat, json(heartbeat), headers, timeoutMs, signal);
+  }
+
+  /** What the site's own Kafka is like; answers the number that central expects next. */
+  async kafka(report: KafkaReport, timeoutMs: number, signal?: AbortSignal): Promise<KafkaAnswer> {
+    const headers = { [linkHeader.session]: report.session };
+    const response = await this.#post(linkPath.kafka, json(report), headers, timeoutMs, signal);
+    return parse(response, checkKafkaAnswer);
   }
 
   async #post(

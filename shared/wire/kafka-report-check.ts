@@ -85,6 +85,7 @@ const report = object({
       limits.kafkaReportRows,
     ),
   ),
+  complete: boolean,
 });
 
 /** Throws a LinkFormatError with the field's path. */

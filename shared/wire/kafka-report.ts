@@ -75,6 +75,8 @@ export interface KafkaReport {
   topics: ReportedTopic[];
   /** All of them, when they have changed; null: as told before. */
   acls: ReportedAcl[] | null;
+  /** With it all is told: what was not told since number 0 is no more. */
+  complete: boolean;
 }
 
 export interface KafkaAnswer {

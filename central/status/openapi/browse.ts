@@ -1,5 +1,4 @@
 import {
-  alias,
   failures,
   json,
   limit,
@@ -74,7 +73,6 @@ const topic = object({
 export const browseSchemas: { [name: string]: Schema } = {
   Topic: topic,
   Record: record,
-  Group: object({}, 'A consumer group. The embedded landing has none.'),
 };
 
 const recordsDescription = [
@@ -112,18 +110,6 @@ export const browsePaths: { [path: string]: Schema } = {
         ...failures.badParameter,
         ...failures.notFound,
         ...failures.landing,
-      },
-    },
-  },
-  '/api/v1/groups': {
-    get: {
-      operationId: 'listGroups',
-      summary: 'Consumer groups with translated offsets',
-      description: 'Always empty with the embedded landing, which has no consumer groups.',
-      parameters: [parameter('query', 'alias', alias)],
-      responses: {
-        '200': json('The groups.', object({ groups: list(ref('Group')) })),
-        ...failures.badParameter,
       },
     },
   },

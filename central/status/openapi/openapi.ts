@@ -3,6 +3,7 @@ import { browsePaths, browseSchemas } from './browse.ts';
 import { centralPaths, centralSchemas } from './central.ts';
 import { edgePaths, edgeSchemas } from './edges.ts';
 import { flowPaths, flowSchemas } from './flows.ts';
+import { groupsPaths, groupsSchemas } from './groups.ts';
 import { ledgerPaths, ledgerSchemas } from './ledger.ts';
 import type { Schema } from './schema.ts';
 
@@ -27,6 +28,7 @@ export const openapiDocument = (version: string) => ({
     ...flowPaths,
     ...ledgerPaths,
     ...browsePaths,
+    ...groupsPaths,
     ...authorityPaths,
     ...centralPaths,
   } as { [path: string]: Schema },
@@ -36,6 +38,7 @@ export const openapiDocument = (version: string) => ({
       ...flowSchemas,
       ...ledgerSchemas,
       ...browseSchemas,
+      ...groupsSchemas,
       ...authoritySchemas,
       ...centralSchemas,
     } as { [name: string]: Schema },

@@ -7,6 +7,7 @@ export const kafkaOptions: KafkaLandingOptions = {
   replicationFactor: 1,
   partitions: 1,
   mm2Heartbeats: true,
+  mm2Checkpoints: true,
   flows: '[]',
   copies: { externalTargets: () => [], fillTargets: () => [], any: false },
   retentionMs: Number.POSITIVE_INFINITY,

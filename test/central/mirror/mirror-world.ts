@@ -1,116 +1,163 @@
-import type { Mirror, MirrorLog } from '#central/mirror/mirror.ts';
+import { openKafkaLanding } from '#central/landing/kafka.ts';
+import type { KafkaLanding } from '#central/landing/kafka-landing.ts';
+import { soleOwner } from '#central/landing/kafka-owners.ts';
+import type { Mirror, MirrorOptions } from '#central/mirror/mirror.ts';
 import { openMirror } from '#central/mirror/open-mirror.ts';
-import { PartitionIndex } from '#central/mirror/partition-index.ts';
-import type { LandedSegment } from '#central/mirror/translate.ts';
-import type { Clock } from '#shared/std/clock.ts';
+import { readWhole } from '#central/mirror/read-whole.ts';
+import type { Kafka } from '#shared/kafka/kafka.ts';
+import type { LogRecord } from '#shared/kafka/open-records.ts';
+import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
+import type { SourceRun } from '#shared/wire/frame.ts';
 import type { KafkaReport, ReportedGroup } from '#shared/wire/kafka-report.ts';
-import { streamKey } from '#shared/wire/link.ts';
 import { decodeGroupCheckpoint, type GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
+import { decodeMm2OffsetSync, type Mm2OffsetSync } from '#shared/wire/mm2-offset-sync.ts';
+import { Site } from '../../contract/landing-site.ts';
+import { MemoryCluster } from '../../sim/memory-kafka.ts';
+import { kafkaOptions } from '../landing/kafka-options.ts';
 
-export const session = 'e'.repeat(32);
-export const epoch = 'f'.repeat(32);
 export const life = '1'.padStart(32, '0');
 
-/** A central with one site whose topic `t` has one partition; Kafka is a list of records. */
+/** A central on a Kafka with one site whose topic `t` has one partition, in a flow into `t`. */
 export class MirrorWorld {
-  now = 1_000_000;
-  readonly mirror: Mirror;
-  readonly checkpoints: GroupCheckpoint[] = [];
-  /** What reading `<alias>.checkpoints.internal` fails with. */
-  readError: Error | undefined;
-  #index = new PartitionIndex({ complete: true });
-  #through = new Map<string, number>();
-  #landed = 0;
-  #next = 0;
-  #remote = 0;
-  #merged = 0;
+  readonly site: Site;
+  landing!: KafkaLanding;
+  mirror!: Mirror;
+  kafka!: Kafka;
+  readonly #open: () => Kafka;
+  readonly #options: Partial<MirrorOptions>;
   #number = 0;
+  #beats = 0;
 
-  readonly #remoteTopic: string;
-
-  readonly #alias: string;
-
-  constructor(remoteTopic = 'a.t', alias = 'a') {
-    this.#remoteTopic = remoteTopic;
-    this.#alias = alias;
-    const clock: Clock = {
-      now: () => this.now,
-      monotonic: () => this.now,
-      sleep: () => new Promise(() => {}),
-      every: () => () => {},
-    };
-    const landing: MirrorLog = {
-      index: async (_alias, topic, _partition, position) => {
-        const around = this.#index.around(position);
-        if (topic !== 't' || !('segments' in around) || around.segments.length === 0) {
-          return undefined;
-        }
-        return around;
-      },
-      through: (_alias, stream) => this.#through.get(streamKey(stream)) ?? -1,
-      checkpoints: async () => {
-        if (this.readError) throw this.readError;
-        return this.checkpoints;
-      },
-    };
-    this.mirror = openMirror({ log: silentLog, clock, landing });
+  private constructor(site: Site, open: () => Kafka, options: Partial<MirrorOptions>) {
+    this.site = site;
+    this.#open = open;
+    this.#options = options;
   }
 
-  /** `count` records from source offset `source` on. */
-  land(source: number, count: number, incarnation = life): void {
-    const segment: LandedSegment = {
-      first: this.#next,
-      count,
-      remote: { topic: this.#remoteTopic, offset: this.#remote },
-      merged: [{ topic: 't', offset: this.#merged }],
-      runs: [{ sequence: this.#next, sourceOffset: source, count, incarnation }],
-    };
-    this.#next += count;
-    // A transaction's marker stands behind; in the merged topic another site's records too.
-    this.#remote += count + 1;
-    this.#merged += count + 8;
-    const stream = { epoch, topic: 't', partition: 0 };
-    this.#through.set(streamKey(stream), this.#next - 1);
-    this.#index.add(segment, this.#landed++);
-    this.mirror.landed(this.#alias, stream, segment);
+  /** Over a cluster in memory unless another is given. */
+  static async open(
+    options: Partial<MirrorOptions> = {},
+    { alias = 'a', open = inMemory() }: { alias?: string; open?: () => Kafka } = {},
+  ): Promise<MirrorWorld> {
+    const world = new MirrorWorld(new Site(alias), open, options);
+    await world.start();
+    await world.landing.commit([world.site.hello(1)]);
+    return world;
   }
 
-  report(groups: ReportedGroup[], more: Partial<KafkaReport> = {}): number {
-    const { next } = this.mirror.report(this.#alias, {
-      ...{
-        version: 1,
-        alias: this.#alias,
-        session,
-        number: this.#number,
-        groups,
-        gone: [],
-        positions: [],
-      },
-      ...{ topics: [], acls: null },
+  async start(): Promise<void> {
+    this.kafka = this.#open();
+    this.landing = await openKafkaLanding(
+      { ...kafkaOptions, shards: 2 },
+      { kafka: this.kafka, clock: systemClock, log: silentLog, owners: soleOwner },
+    );
+    await this.landing.serve(null);
+    this.mirror = openMirror({
+      ...{ log: silentLog, clock: systemClock, landing: this.landing.mirror },
+      ...{ syncGroupOffsets: false, intervalMs: 20, offsetSyncIntervalMs: 0 },
+      ...this.#options,
+    });
+  }
+
+  /** Central dies and comes back; what the site tells next is out of turn. */
+  async restart(): Promise<void> {
+    await this.close();
+    await this.start();
+  }
+
+  async close(): Promise<void> {
+    await this.mirror.close();
+    await this.landing.abandon();
+  }
+
+  /** `count` records from source offset `source` on; a marker of their transaction stands behind. */
+  async land(source: number, count: number, incarnation = life, topic = 't'): Promise<void> {
+    const segment = this.site.segment(count, { topic });
+    const runs: SourceRun[] = [
+      { sequence: segment.first, sourceOffset: source, count, incarnation },
+    ];
+    await this.landing.commit([this.site.write(2, { segments: [{ ...segment, runs }] })]);
+  }
+
+  /** As many records of another site in the merged topic. */
+  async landOther(count: number): Promise<void> {
+    const other = new Site('other');
+    await this.landing.commit([other.hello(1)]);
+    const segments = [other.segment(count, { topic: 't' })];
+    await this.landing.commit([other.write(2, { segments })]);
+  }
+
+  /** Answers the number that is expected next. */
+  async report(groups: ReportedGroup[], more: Partial<KafkaReport> = {}): Promise<number> {
+    const { alias, session } = this.site;
+    const { facts, next, committed } = this.mirror.report(alias, {
+      ...{ version: 1, alias, session, number: this.#number, groups, gone: [], positions: [] },
+      ...{ topics: [], acls: null, complete: true },
       ...more,
     });
+    if (facts.length > 0) await this.landing.commit([this.site.write(3, { facts })]);
+    committed();
     this.#number = next;
     return next;
   }
 
   /** Group `g` at this source offset of t-0. */
   async at(offset: number, incarnation = life): Promise<void> {
-    this.report([group('g', offset, incarnation)]);
-    await this.mirror.idle();
+    await this.report([group('g', offset, incarnation)]);
   }
 
-  /** The next transaction; what it writes of checkpoints, as [upstream, downstream]. */
-  async commit(): Promise<[number, number][]> {
-    await this.mirror.idle();
-    const due = this.mirror.due(this.#alias);
-    const written = (due?.topics ?? [])
-      .filter(({ topic }) => topic === `${this.#alias}.checkpoints.internal`)
-      .flatMap(({ records }) => records.map(decodeGroupCheckpoint));
-    due?.written();
-    this.checkpoints.push(...written);
-    return written.map(({ upstreamOffset, offset }) => [upstreamOffset, offset]);
+  /** Where group `g` (or another) stands at central. */
+  async placeOf(name = 'g') {
+    const views = await this.mirror.groups(this.site.alias);
+    const view = views.find((one) => one.group === name);
+    const short = (place: { offset: number; exactness: string }) => [place.offset, place.exactness];
+    return { remote: view?.remote && short(view.remote), merged: view?.merged.map(short) };
   }
+
+  /** What stands in the checkpoints topic when all that is due was written: [upstream, offset]. */
+  async written(name = 'g'): Promise<[number, number][]> {
+    return (await this.checkpoints())
+      .filter((one) => one.group === name)
+      .map(({ upstreamOffset, offset }) => [upstreamOffset, offset]);
+  }
+
+  async checkpoints(): Promise<GroupCheckpoint[]> {
+    await this.settle();
+    return this.committedCheckpoints();
+  }
+
+  /** As they stand, whatever is due. */
+  async committedCheckpoints(): Promise<GroupCheckpoint[]> {
+    return (await this.valuesOf(`${this.site.alias}.checkpoints.internal`)).map(
+      decodeGroupCheckpoint,
+    );
+  }
+
+  async syncs(): Promise<Mm2OffsetSync[]> {
+    await this.settle();
+    const topic = `mm2-offset-syncs.${this.site.alias}.internal`;
+    return (await this.valuesOf(topic)).map(decodeMm2OffsetSync);
+  }
+
+  /** All that is committed in a topic. */
+  async valuesOf(topic: string): Promise<LogRecord[]> {
+    const found: LogRecord[] = [];
+    await readWhole(this.kafka, topic, (record) => found.push(record));
+    return found;
+  }
+
+  /** All is translated, and the site's next transaction has come. */
+  async settle(): Promise<void> {
+    await this.mirror.groups();
+    const heartbeat = this.site.heartbeat(++this.#beats);
+    await this.landing.commit([this.site.write(4, { heartbeat: { receivedAt: 4, heartbeat } })]);
+  }
+}
+
+function inMemory(): () => Kafka {
+  const cluster = new MemoryCluster();
+  return () => cluster.open();
 }
 
 export const group = (

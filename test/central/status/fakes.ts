@@ -1,5 +1,6 @@
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '#central/fleet/views.ts';
 import type { LandedRecord, Landing } from '#central/landing/landing.ts';
+import type { GroupView, Mirror } from '#central/mirror/mirror.ts';
 import { createStatus, type FleetAdmin, type FleetReader } from '#central/status/status.ts';
 import { silentLog } from '#shared/std/log.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
@@ -169,13 +170,37 @@ function fakeEnrolment(): NonNullable<Parameters<typeof createStatus>[0]['enrolm
   };
 }
 
-export function fakeStatus(over: Partial<Landing> = {}, maxEventClients?: number) {
+const groupView: GroupView = {
+  ...{ alias: 'factory-a', group: 'line-dashboard', state: 'Stable', topic: 'x', partition: 0 },
+  ...{ sourceOffset: 7, metadata: '', reportedAt: epochMs },
+  remote: { topic: 'factory-a.x', offset: 5, exactness: 'exact' },
+  merged: [{ topic: 'x', offset: 9, exactness: 'ahead' }],
+};
+
+/** Two groups; the second has nothing at central yet. */
+export const fakeMirror: Pick<Mirror, 'groups' | 'apply'> = {
+  groups: async (alias = 'factory-a') =>
+    alias === 'factory-a'
+      ? [groupView, { ...groupView, group: 'new', remote: null, merged: [] }]
+      : [],
+  apply: async (_alias, group) =>
+    group === 'line-dashboard'
+      ? { group, outcome: 'set', offsets: [{ topic: 'factory-a.x', partition: 0, offset: 5 }] }
+      : { group, outcome: 'unknown', offsets: [] },
+};
+
+export function fakeStatus(
+  over: Partial<Landing> = {},
+  maxEventClients?: number,
+  mirror?: typeof fakeMirror,
+) {
   const fleet = new FakeFleet();
   const virtual = new VirtualTime();
   const clock = new MachineClock(virtual, epochMs);
   const { app, close } = createStatus({
     listen: '127.0.0.1:8080',
     landing: fakeLanding(over),
+    mirror,
     fleet,
     clock,
     log: silentLog,

@@ -5,6 +5,7 @@ import { ajv, complaints, document, type Operation, operation } from './contract
 import {
   edgeView,
   epochMs,
+  fakeMirror,
   fakeStatus,
   flowView,
   landed,
@@ -65,7 +66,7 @@ const landing: Partial<Landing> = {
 };
 
 function full(over: Partial<Landing> = {}) {
-  const status = fakeStatus({ ...landing, ...over });
+  const status = fakeStatus({ ...landing, ...over }, undefined, fakeMirror);
   status.fleet.views = [edgeView('factory-a', { alarms: ['forked'] }), unseenView('factory-b')];
   status.fleet.streams = [streamView(), streamView({ head: null, oldestUnlandedAt: null })];
   status.fleet.flowViews = [flowView('x'), flowView('y', { watermark: null, sources: [] })];
@@ -83,6 +84,7 @@ const answered: [path: string, asked: string][] = [
   ['/api/v1/checkpoints', '/api/v1/checkpoints?alias=factory-a&topic=x'],
   ['/api/v1/checkpoints', '/api/v1/checkpoints?alias=a.b'],
   ['/api/v1/groups', '/api/v1/groups?alias=factory-a'],
+  ['/api/v1/groups', '/api/v1/groups?alias=-'],
   ['/api/v1/losses', '/api/v1/losses?limit=1'],
   ['/api/v1/losses', '/api/v1/losses?since=x'],
   ['/api/v1/topics', '/api/v1/topics'],
@@ -126,6 +128,22 @@ test('changes and their refusals are answered as described', async () => {
       const found = complaints('post', path, response.status, await response.json());
       expect([asked, headers, found]).toEqual([asked, headers, []]);
     }
+  }
+});
+
+test('groups are put in their places as described', async () => {
+  for (const [{ app }, query, status] of [
+    [full(), '?alias=factory-a&group=line-dashboard', 200],
+    [full(), '?alias=factory-a&group=nobody&dryRun=true', 200],
+    [full(), '?alias=factory-a', 400],
+    [full(), '?group=line-dashboard', 400],
+    [fakeStatus(), '?alias=factory-a&group=line-dashboard', 409],
+  ] as const) {
+    const path = '/api/v1/groups/apply';
+    const headers = { 'content-type': 'application/json' };
+    const response = await app.request(`${path}${query}`, { method: 'POST', headers });
+    expect([query, response.status]).toEqual([query, status]);
+    expect(complaints('post', path, status, await response.json())).toEqual([]);
   }
 });
 

@@ -21,6 +21,7 @@ const report: KafkaReport = {
   positions: [position],
   topics: [{ topic: 't', incarnation: hex, partitions: 2, configs: [config] }],
   acls: [acl],
+  complete: true,
 };
 
 test('a report passes whole, an empty group name too, which Kafka has', () => {

@@ -1,0 +1,30 @@
+import type { Kafka } from '#shared/kafka/kafka.ts';
+import { streamKey } from '#shared/wire/link.ts';
+import type { MirrorHost } from '../mirror/mirror.ts';
+import type { BesideWriter } from './kafka-beside.ts';
+import { ownTopics, shardOf } from './kafka-names.ts';
+import type { Shard } from './shard.ts';
+
+/** What the mirror sees of the shards; theirs and ours alike, since each is followed here. */
+export function mirrorHost(
+  shards: readonly Shard[],
+  { kafka, beside }: { kafka: Kafka; beside: BesideWriter },
+): MirrorHost {
+  const shard = (alias: string): Shard => shards[shardOf(alias, shards.length)]!;
+  const facts = (alias: string) => {
+    const known = shard(alias).state.alias(alias)?.facts;
+    return known && known.size > 0 ? known : undefined;
+  };
+  return {
+    kafka,
+    aliases: () =>
+      shards.flatMap(({ state }) => [...state.aliases.keys()].filter((alias) => facts(alias))),
+    facts,
+    term: (alias) => shard(alias).term,
+    indexOf: (alias) => ({ topic: ownTopics.index, partition: shard(alias).id }),
+    through: (alias, stream) =>
+      shard(alias).state.alias(alias)?.streams.get(streamKey(stream))?.row.through ?? -1,
+    attach: (writer) => beside.attach(writer),
+    nudge: (alias) => shard(alias).nudge(),
+  };
+}
