@@ -13,6 +13,7 @@ import {
   epochMs,
   FakeFleet,
   fakeLanding,
+  fakeMirror,
   flowView,
   landed,
   partitionOf,
@@ -32,7 +33,9 @@ afterEach(async () => {
 
 async function central(fleet = new FakeFleet(), over: Parameters<typeof fakeLanding>[0] = {}) {
   const parts = { clock: systemClock, log: silentLog, version: '0.1.0', linkUrl: null };
-  status = await openStatus({ listen: '127.0.0.1:0', landing: fakeLanding(over), fleet, ...parts });
+  const landing = fakeLanding(over);
+  const mirror = landing.kind === 'kafka' ? fakeMirror : undefined;
+  status = await openStatus({ listen: '127.0.0.1:0', landing, mirror, fleet, ...parts });
   return ['--url', status.url];
 }
 
@@ -204,6 +207,32 @@ test('check explains the settings', async () => {
   expect((await run('check', 'nothing', '--explain')).code).toBe(1);
   const json = JSON.parse((await run('check', '--explain', '--json')).output);
   expect(json.settings.length).toBeGreaterThan(10);
+});
+
+test("a site's groups are translated, and put where they go on", async () => {
+  const url = await central(new FakeFleet(), { kind: 'kafka' });
+  const translate = (...argv: string[]) =>
+    run('translate', '--alias', 'factory-a', ...argv, ...url);
+  const all = await translate();
+  expect(all.code).toBe(0);
+  expect(all.output).toMatch(/line-dashboard +Stable +x +0 +7 +factory-a\.x +5 +exact/);
+  expect(all.output).toMatch(/line-dashboard +Stable +x +0 +7 +x +9 +ahead/);
+  expect(all.output).toMatch(/new +Stable +x +0 +7 +nothing landed yet/);
+  expect((await translate('--group', 'new')).output).not.toContain('line-dashboard');
+  const applied = await translate('--group', 'line-dashboard', '--apply');
+  expect(applied).toMatchObject({ code: 0, errors: '' });
+  expect(applied.output).toBe('line-dashboard goes on at central at\n  factory-a.x/0 5\n');
+  const nobody = await translate('--group', 'nobody', '--apply');
+  expect([nobody.code, nobody.output]).toEqual([1, expect.stringContaining('nobody')]);
+  expect(await translate('--apply')).toMatchObject({ code: 2 });
+  expect(await run('translate', ...url)).toMatchObject({ code: 2 });
+});
+
+test('without a Kafka there are no groups, and translate says why', async () => {
+  const url = await central();
+  const { code, errors } = await run('translate', '--alias', 'factory-a', ...url);
+  expect(code).toBe(1);
+  expect(errors).toContain('embedded landing, which has no consumer groups');
 });
 
 test('what this release lacks says so', async () => {
