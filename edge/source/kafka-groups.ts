@@ -42,9 +42,8 @@ export interface KafkaSight {
 
 /**
  * Looks at the groups that MirrorMaker 2 would follow: those of the consumer protocol (or of none)
- * that the filters take, and of their positions those in topics that are replicated. Positions are
- * asked first: what the source has read by then, it has read when the groups are asked. Rejects with
- * a KafkaError.
+ * that the filters take, and of their positions those in topics that are replicated. Rejects with a
+ * KafkaError.
  */
 export async function seeGroups(options: KafkaGroupsOptions): Promise<KafkaSight> {
   const { admin, follows } = options;
