@@ -15,8 +15,8 @@ export interface Beside {
   batches: OutgoingBatch[];
   /** The transaction is committed. */
   committed(): void;
-  /** It failed at this topic. Whether that is one of these: it is then left out for a while. */
-  leavesOut(topic: string, error: unknown): boolean;
+  /** It failed. Whether that was at one of these topics: it is then left out for a while. */
+  leavesOut(error: KafkaError): boolean;
 }
 
 export interface BesideParts {
@@ -29,8 +29,12 @@ export interface BesideParts {
   checkpoints: boolean;
 }
 
-/** How long a topic that cannot be written is left alone. */
+/** How long a topic that does not take a record is left alone, and one that nobody leads just now. */
 const pauseMs = 60_000;
+const shortPauseMs = 5_000;
+
+/** What concerns one topic, and not the whole transaction. */
+const atTopic: ReadonlySet<string> = new Set(['unavailable', 'refused', 'denied', 'missing']);
 
 /** Finds what goes beside a transaction. A topic that does not take it never holds up records. */
 export class BesideWriter {
@@ -67,8 +71,9 @@ export class BesideWriter {
         for (const { due, topics } of dues)
           if (topics.every((one) => ready.has(one))) due.written();
       },
-      leavesOut: (topic, error) => {
-        if (!ready.has(topic)) return false;
+      leavesOut: (error) => {
+        const { topic, code } = error;
+        if (topic === undefined || !ready.has(topic) || !atTopic.has(code)) return false;
         this.#bar(topic, error);
         return true;
       },
@@ -96,10 +101,11 @@ export class BesideWriter {
   #bar(topic: string, error: unknown): void {
     const { clock, log, topics } = this.#parts;
     if (!this.#barred.has(topic)) {
-      log.warn({ topic, err: error as KafkaError }, "a topic of MirrorMaker 2's is left out");
+      log.warn({ topic, err: error }, "a topic of MirrorMaker 2's is left out");
     }
     topics.forget(topic);
-    this.#barred.set(topic, clock.monotonic() + pauseMs);
+    const isShort = (error as KafkaError).code === 'unavailable';
+    this.#barred.set(topic, clock.monotonic() + (isShort ? shortPauseMs : pauseMs));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Kafka } from '#shared/kafka/kafka.ts';
 import { streamKey } from '#shared/wire/link.ts';
 import type { MirrorHost } from '../mirror/mirror.ts';
+import { decodeIndexEntry } from './index-entry.ts';
 import type { BesideWriter } from './kafka-beside.ts';
 import { ownTopics, shardOf } from './kafka-names.ts';
 import type { Shard } from './shard.ts';
@@ -22,6 +23,7 @@ export function mirrorHost(
     facts,
     term: (alias) => shard(alias).term,
     indexOf: (alias) => ({ topic: ownTopics.index, partition: shard(alias).id }),
+    readEntry: decodeIndexEntry,
     through: (alias, stream) =>
       shard(alias).state.alias(alias)?.streams.get(streamKey(stream))?.row.through ?? -1,
     attach: (writer) => beside.attach(writer),

@@ -3,6 +3,7 @@ import { limits } from '#shared/wire/limits.ts';
 import type { LossRecord } from '#shared/wire/link.ts';
 import { recordBytes, type WireRecord } from '#shared/wire/record.ts';
 import { sealBatch } from '#shared/wire/record-batch.ts';
+import { encodeIndexEntry } from './index-entry.ts';
 import { ownTopics } from './kafka-names.ts';
 import { type Row, toRecord } from './kafka-rows.ts';
 import type { IndexEntry } from './landing.ts';
@@ -55,7 +56,7 @@ export function ownBatches(
   return [
     ...into(
       ownTopics.index,
-      index.map((entry) => keyed(entry.alias, entry, at)),
+      index.map((entry) => keyed(entry.alias, encodeIndexEntry(entry), at)),
     ),
     ...into(ownTopics.losses, stage.losses.map(lossRecord)),
     ...into(ownTopics.fleet, [...heartbeats(stage, at)]),
@@ -68,19 +69,20 @@ export function ownBatches(
 
 function lossRecord({ alias, at, loss }: GroupStage['losses'][number]): WireRecord {
   const { partitionCount: _, ...rest } = loss;
-  return keyed(alias, { alias, ...rest, landedAt: at } satisfies LossRecord, at);
+  const record: LossRecord = { alias, ...rest, landedAt: at };
+  return keyed(alias, JSON.stringify(record), at);
 }
 
 function* heartbeats({ aliases }: GroupStage, at: number): Generator<WireRecord> {
   for (const { alias, heartbeat, changed, gone } of aliases.values()) {
     if (gone) yield { key: Buffer.from(alias), value: null, headers: [], timestamp: at };
-    else if (changed.has('heartbeat')) yield keyed(alias, heartbeat, at);
+    else if (changed.has('heartbeat')) yield keyed(alias, JSON.stringify(heartbeat), at);
   }
 }
 
-const keyed = (key: string, value: unknown, timestamp: number): WireRecord => ({
+const keyed = (key: string, json: string, timestamp: number): WireRecord => ({
   key: Buffer.from(key),
-  value: Buffer.from(JSON.stringify(value)),
+  value: Buffer.from(json),
   headers: [],
   timestamp,
 });

@@ -235,9 +235,9 @@ export class Shard {
       await this.#transact(group, beside, at);
     } catch (error) {
       const { code, topic, partition } = error as KafkaError;
+      if (beside.leavesOut(error as KafkaError)) return staged.map(({ commit }) => commit);
       const named = (code === 'refused' || code === 'denied') && topic !== undefined;
       if (!named || topic.startsWith('tributary.')) throw error;
-      if (beside.leavesOut(topic, error)) return staged.map(({ commit }) => commit);
       const refusal = asLandingError(error);
       return rejectThoseIn(staged, (name, at) =>
         name === topic && (partition === undefined || at === partition) ? refusal : undefined,

@@ -4,7 +4,7 @@ import type { Logger } from '#shared/std/log.ts';
 import type { KafkaReport } from '#shared/wire/kafka-report.ts';
 import type { StreamId } from '#shared/wire/link.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
-import type { Fact } from '../landing/landing.ts';
+import type { Fact, IndexEntry } from '../landing/landing.ts';
 import type { Place } from './translate.ts';
 
 /**
@@ -88,8 +88,9 @@ export interface MirrorHost {
   facts(alias: string): ReadonlyMap<string, string> | undefined;
   /** Another number each time that we become the site's owner; undefined: we are not. */
   term(alias: string): number | undefined;
-  /** Where the site's index entries are. */
+  /** Where the site's index entries are, and what the value of one says. */
   indexOf(alias: string): TopicPartition;
+  readEntry(value: Buffer): IndexEntry;
   /** Highest sequence of the stream that landed or is lost; -1: none. */
   through(alias: string, stream: StreamId): number;
   /** Who knows what is due. */

@@ -183,7 +183,7 @@ class WholeMirror implements Mirror {
     const known = this.#indexes.get(at.partition);
     if (known) return known;
     const index = new ShardIndex({
-      ...{ kafka: landing.kafka, at },
+      ...{ kafka: landing.kafka, at, readEntry: landing.readEntry },
       landed: (entry) => this.#sites.get(entry.alias)?.mirror.landed(entry),
     });
     this.#indexes.set(at.partition, index);

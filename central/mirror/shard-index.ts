@@ -1,5 +1,5 @@
 import type { FetchPosition, Kafka, TopicPartition } from '#shared/kafka/kafka.ts';
-import { type LogRecord, openRecords } from '#shared/kafka/open-records.ts';
+import { openRecords } from '#shared/kafka/open-records.ts';
 import type { IndexEntry } from '../landing/landing.ts';
 import { type ChunkToRead, PartitionIndex, type PartitionIndexLimits } from './partition-index.ts';
 import { stuckAt } from './read-whole.ts';
@@ -15,6 +15,8 @@ export interface ShardIndexParts {
   kafka: Pick<Kafka, 'admin' | 'reads'>;
   /** Where the shard's entries are. */
   at: TopicPartition;
+  /** What the value of a record says. */
+  readEntry: (value: Buffer) => IndexEntry;
   /** Told of each entry once, in their order. */
   landed: (entry: IndexEntry) => void;
   /** Runs and chunks remembered over all source partitions of the shard. Default 100 000. */
@@ -23,7 +25,9 @@ export interface ShardIndexParts {
 
 const itemsMaxDefault = 100_000;
 const fetchMs = 500;
+/** To the end; and of a chunk, of which mostly little is wanted. */
 const fetchBytes = 4 * 1024 * 1024;
+const chunkFetchBytes = 256 * 1024;
 /** Rounds in a row that brought nothing: a transaction is open there, or there is no leader. */
 const idleRoundsMax = 20;
 
@@ -84,22 +88,21 @@ export class ShardIndex {
     // What is in a transaction counts: a commit is answered before its markers stand in the log.
     const [end] = await kafka.admin.offsets([at], 'latest', 'uncommitted');
     const add = (entry: IndexEntry, offset: number) => this.#add(entry, offset);
-    await this.#read(this.#next, end!, add, (next) => {
+    await this.#read({ from: this.#next, end: end!, maxBytes: fetchBytes }, add, (next) => {
       this.#next = next;
     });
   }
 
   async #read(
-    from: number,
-    end: number,
+    { from, end, maxBytes }: { from: number; end: number; maxBytes: number },
     take: (entry: IndexEntry, offset: number) => void,
     passed: (next: number) => void = () => {},
   ): Promise<void> {
-    const { at, kafka } = this.#parts;
+    const { at, kafka, readEntry } = this.#parts;
     for (let next = from, idle = 0; next < end; passed(next)) {
-      const position: FetchPosition = { ...at, offset: next, maxBytes: fetchBytes };
+      const position: FetchPosition = { ...at, offset: next, maxBytes };
       const [answer] = await kafka.reads.fetch([position], {
-        ...{ maxWaitMs: fetchMs, maxBytes: fetchBytes, isolation: 'committed' },
+        ...{ maxWaitMs: fetchMs, maxBytes, isolation: 'committed' },
       });
       const { error, batches, nextOffset, logStartOffset } = answer!;
       if (error?.code === 'out-of-range') {
@@ -112,8 +115,8 @@ export class ShardIndex {
       if (idle > idleRoundsMax) throw stuckAt(position);
       for (const { bytes } of batches) {
         for (const record of openRecords(bytes, { trusted: true })) {
-          const entry = record.offset >= next && record.offset < end && entryOf(record);
-          if (entry) take(entry, record.offset);
+          const isNew = record.offset >= next && record.offset < end;
+          if (isNew && record.value) take(readEntry(record.value), record.offset);
         }
       }
       next = nextOffset;
@@ -164,7 +167,8 @@ export class ShardIndex {
   ): Promise<SourceIndex | undefined> {
     const segments: IndexEntry[] = [];
     const key = keyOf(of);
-    await this.#read(chunk.from, chunk.to + 1, (entry) => {
+    const range = { from: chunk.from, end: chunk.to + 1, maxBytes: chunkFetchBytes };
+    await this.#read(range, (entry) => {
       if (entry.runs.length === 0 || keyOf(entry) !== key) return;
       segments.push({ ...entry, runs: runsAround(entry.runs, position) });
     });
@@ -177,7 +181,3 @@ export class ShardIndex {
 
 const keyOf = ({ alias, topic, partition }: SourcePartition): string =>
   `${alias}/${topic}/${partition}`;
-
-function entryOf({ value }: LogRecord): IndexEntry | undefined {
-  return value === null ? undefined : (JSON.parse(value.toString('utf8')) as IndexEntry);
-}

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PartitionIndex } from '#central/mirror/partition-index.ts';
-import { type LandedSegment, type SourcePosition, translate } from '#central/mirror/translate.ts';
+import {
+  type LandedSegment,
+  runsAround,
+  type SourcePosition,
+  translate,
+} from '#central/mirror/translate.ts';
 import { runs, seed } from '../../shared/wire/arbitrary.ts';
 import { buildWorld, worldPlan } from './source-world.ts';
 
@@ -15,7 +20,10 @@ function translateWith(
 ) {
   const around = index.around(position);
   if ('segments' in around) return translate(around, position);
-  return translate(around.with(landed.slice(around.from, around.to + 1)), position);
+  const read = landed.slice(around.from, around.to + 1);
+  // As it is read: of each segment only the runs that the position needs.
+  const needed = read.map((one) => ({ ...one, runs: runsAround(one.runs, position) }));
+  return translate(around.with(needed), position);
 }
 
 test(`whatever was folded into chunks translates as if all were in memory (seed ${seed})`, () => {
