@@ -29,7 +29,7 @@ export interface BesideParts {
   checkpoints: boolean;
 }
 
-/** How long a topic that does not take a record is left alone, and one that nobody leads just now. */
+/** How long a topic that takes no record is left alone, and one that nobody leads just now. */
 const pauseMs = 60_000;
 const shortPauseMs = 5_000;
 
