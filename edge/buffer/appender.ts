@@ -11,6 +11,7 @@ import type { Positions } from './positions.ts';
 import type { Room } from './room.ts';
 import type { Sealer } from './sealer.ts';
 import type { Weighed } from './segment.ts';
+import { sourceRunBytes } from './source-run-rows.ts';
 import { headPosition, type Stream, type StreamTable } from './streams.ts';
 
 /** `wait`: there is no room, and the delivery wants to wait for it. */
@@ -94,6 +95,7 @@ class Commit {
     const refusal = this.#tooManyStreams(topic, placed) ?? this.#admit(delivery, placed.bytes);
     if (refusal) return refusal;
     for (const [partition, items] of placed.items) this.#add(topic, partition, items);
+    this.#growTopic(delivery);
     if (positions) this.#parts.positions.apply(positions);
     const { accepted, declaredLost } = placed;
     const answer = { accepted, declaredLost, duplicate: false };
@@ -113,6 +115,15 @@ class Commit {
       `topic "${topic}" would be stream ${streams.size + more}; an edge carries ` +
         `${limits.streamsPerEdge} at most: use fewer topics or partitions`,
     );
+  }
+
+  /** An empty stream stands for the last partition: so the count outlives this run. */
+  #growTopic({ topic, partitions = 0 }: Delivery): void {
+    const { streams, epoch } = this.#parts;
+    const last = Math.min(partitions, limits.partitionsPerTopic) - 1;
+    if (this.#topic(topic).problem) return;
+    if (last < streams.partitionsOf(topic) || streams.size >= limits.streamsPerEdge) return;
+    streams.create({ epoch: epoch(), topic, partition: last });
   }
 
   #topic(topic: string): Topic {
@@ -193,8 +204,14 @@ class Commit {
       let run: Weighed[] = [];
       let pos = lot.pos;
       for (const item of lot.items) {
-        if (isKept(item)) run.push(item);
-        else {
+        if (isKept(item)) {
+          // A segment's records have a place at their source all, or none of them.
+          if (run[0] && (run[0].origin === undefined) !== (item.origin === undefined)) {
+            pos = this.#storeRun(lot.stream, pos, run);
+            run = [];
+          }
+          run.push(item);
+        } else {
           pos = this.#storeRun(lot.stream, pos, run);
           run = [];
           this.#declare(lot.stream, pos, item);
@@ -211,7 +228,7 @@ class Commit {
     let pos = start;
     for (const group of inTarget(items)) {
       const sealed = sealer.seal(stream, pos, group);
-      room.make(stream.topic, sealed.batch.length);
+      room.make(stream.topic, sealed.batch.length + sealed.runs.length * sourceRunBytes);
       sealer.store(stream, pos, sealed, this.#now, this.#now);
       stream.unmerged += 1;
       pos += group.length;

@@ -1,5 +1,5 @@
-import type { RecordHeader, WireRecord } from '#shared/wire/record.ts';
-import type { Delivery } from '../source/source.ts';
+import type { RecordHeader } from '#shared/wire/record.ts';
+import type { DeliveredRecord, Delivery } from '../source/source.ts';
 
 /**
  * Deliveries on their way to the worker: all numbers in one array, all bytes in another, both
@@ -7,12 +7,14 @@ import type { Delivery } from '../source/source.ts';
  * than their commit.)
  *
  *   numbers  := delivery*
- *   delivery := topic · flags · key · lossRecords · lossDetail · set · delete · records
+ *   delivery := topic · flags · key · lossRecords · lossDetail · lossPartition · incarnation
+ *               · partitions (0 none) · set · delete · records
  *               · { keyLength · valueLength }set · { keyLength }delete · record{records}
  *   record   := timestamp · keyLength (-1 null) · valueLength (-1 null) · partition (NaN none)
+ *               · sourceOffset (NaN none; not there without an incarnation)
  *               · headers · { nameLength · valueLength (-1 null) }headers
  *
- * topic, key and lossDetail are lengths; the bytes themselves stand in the same order.
+ * topic, key, lossDetail and incarnation are lengths; the bytes themselves stand in the same order.
  */
 export interface PackedDeliveries {
   numbers: Float64Array<ArrayBuffer>;
@@ -20,7 +22,7 @@ export interface PackedDeliveries {
   count: number;
 }
 
-const flag = { refuse: 1, key: 2, loss: 4 } as const;
+const flag = { refuse: 1, key: 2, loss: 4, incarnation: 8 } as const;
 const numbersLeast = 64;
 const bytesLeast = 1024;
 
@@ -41,20 +43,24 @@ export class DeliveryPacker {
   }
 
   add(delivery: Delivery): void {
-    const { records, positions, idempotencyKey, sourceLoss, whenFull } = delivery;
+    const { records, positions, idempotencyKey, sourceLoss, whenFull, incarnation } = delivery;
     const set = positions?.set ?? new Map<string, Buffer>();
     const gone = positions?.delete ?? [];
     this.#count += 1;
-    this.#reserve(8 + 2 * set.size + gone.length);
+    this.#reserve(11 + 2 * set.size + gone.length);
     this.#text(delivery.topic);
     this.#number(
       (whenFull === 'refuse' ? flag.refuse : 0) +
         (idempotencyKey === undefined ? 0 : flag.key) +
-        (sourceLoss === undefined ? 0 : flag.loss),
+        (sourceLoss === undefined ? 0 : flag.loss) +
+        (incarnation === undefined ? 0 : flag.incarnation),
     );
     this.#text(idempotencyKey ?? '');
     this.#number(sourceLoss?.records ?? 0);
     this.#text(sourceLoss?.detail ?? '');
+    this.#number(sourceLoss?.partition ?? Number.NaN);
+    this.#text(incarnation ?? '');
+    this.#number(delivery.partitions ?? 0);
     this.#number(set.size);
     this.#number(gone.length);
     this.#number(records.length);
@@ -63,7 +69,7 @@ export class DeliveryPacker {
       this.#blob(value);
     }
     for (const key of gone) this.#text(key);
-    for (const record of records) this.#record(record);
+    for (const record of records) this.#record(record, incarnation !== undefined);
   }
 
   /** What was packed; begins anew. */
@@ -81,13 +87,14 @@ export class DeliveryPacker {
     return packed;
   }
 
-  #record(record: WireRecord & { partition?: number }): void {
+  #record(record: DeliveredRecord, numbered: boolean): void {
     const { timestamp, key, value, headers, partition } = record;
-    this.#reserve(5 + 2 * headers.length);
+    this.#reserve(6 + 2 * headers.length);
     this.#number(timestamp);
     this.#blob(key);
     this.#blob(value);
     this.#number(partition ?? Number.NaN);
+    if (numbered) this.#number(record.sourceOffset ?? Number.NaN);
     this.#number(headers.length);
     for (const [name, content] of headers) {
       this.#text(name);
@@ -155,6 +162,10 @@ class PackReader {
     const idempotencyKey = this.#text();
     const lost = this.#number();
     const detail = this.#text();
+    const lossPartition = this.#number();
+    const incarnation = this.#text();
+    const partitions = this.#number();
+    const numbered = (flags & flag.incarnation) !== 0;
     const setCount = this.#number();
     const deleteCount = this.#number();
     const recordCount = this.#number();
@@ -162,26 +173,31 @@ class PackReader {
     for (let i = 0; i < setCount; i++) set.set(this.#text(), this.#blob()!);
     const gone: string[] = [];
     for (let i = 0; i < deleteCount; i++) gone.push(this.#text());
-    const records = new Array<WireRecord & { partition?: number }>(recordCount);
-    for (let i = 0; i < recordCount; i++) records[i] = this.#record();
+    const records = new Array<DeliveredRecord>(recordCount);
+    for (let i = 0; i < recordCount; i++) records[i] = this.#record(numbered);
+    const within = Number.isNaN(lossPartition) ? {} : { partition: lossPartition };
     return {
       ...{ topic, records, whenFull: flags & flag.refuse ? 'refuse' : 'wait' },
       ...(setCount + deleteCount > 0 && { positions: { set, delete: gone } }),
       ...(flags & flag.key && { idempotencyKey }),
-      ...(flags & flag.loss && { sourceLoss: { records: lost, detail } }),
+      ...(flags & flag.loss && { sourceLoss: { records: lost, detail, ...within } }),
+      ...(numbered && { incarnation }),
+      ...(partitions > 0 && { partitions }),
     };
   }
 
-  #record(): WireRecord & { partition?: number } {
+  #record(numbered: boolean): DeliveredRecord {
     const timestamp = this.#number();
     const key = this.#blob();
     const value = this.#blob();
     const partition = this.#number();
+    const sourceOffset = numbered ? this.#number() : Number.NaN;
     const headerCount = this.#number();
     const headers = headerCount === 0 ? noHeaders : this.#headers(headerCount);
-    return Number.isNaN(partition)
-      ? { key, value, headers, timestamp }
-      : { key, value, headers, timestamp, partition };
+    const record: DeliveredRecord = { key, value, headers, timestamp };
+    if (!Number.isNaN(partition)) record.partition = partition;
+    if (!Number.isNaN(sourceOffset)) record.sourceOffset = sourceOffset;
+    return record;
   }
 
   #headers(count: number): RecordHeader[] {

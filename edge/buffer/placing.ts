@@ -1,9 +1,11 @@
+import { hex32 } from '#shared/wire/frame-rules.ts';
 import { limits } from '#shared/wire/limits.ts';
 import type { LossReason } from '#shared/wire/loss.ts';
 import { partitionOf } from '#shared/wire/murmur2.ts';
-import { recordBytes, recordProblem, type WireRecord } from '#shared/wire/record.ts';
-import type { Delivery } from '../source/source.ts';
-import { type Weighed, weigh, weightMax } from './segment.ts';
+import { recordBytes, recordProblem } from '#shared/wire/record.ts';
+import type { DeliveredRecord, Delivery } from '../source/source.ts';
+import { type Origin, type Weighed, weigh, weightMax } from './segment.ts';
+import { sourceRunBytes } from './source-run-rows.ts';
 
 /** What takes a sequence and is no record: one that cannot be kept, or a source's marker. */
 export interface Unkept {
@@ -35,22 +37,26 @@ export interface Placing {
 
 /** Where each record of a delivery goes, and which cannot be kept. Decides only. */
 export function place(delivery: Delivery, placing: Placing): Placed {
-  const { topic, records, sourceLoss } = delivery;
+  const { topic, records, sourceLoss, incarnation } = delivery;
   const site = { alias: placing.alias, topic };
   const items = new Map<number, Item[]>();
   const placed = { items, accepted: 0, declaredLost: 0, bytes: 0 };
+  let next = -1;
   for (const record of records) {
     const partition = partitionFor(record, placing);
-    const item = partition.problem ? partition.problem : itemOf(record, site);
+    const origin = originOf(record, incarnation);
+    const item = partition.problem ? partition.problem : itemOf(record, site, origin);
     if (isKept(item)) {
       placed.accepted += 1;
       placed.bytes += item.size;
+      if (origin && origin.offset !== next) placed.bytes += sourceRunBytes;
+      next = (origin?.offset ?? -2) + 1;
     } else placed.declaredLost += 1;
     push(items, partition.number, item);
   }
   if (sourceLoss) {
-    const { records: atSource, detail } = sourceLoss;
-    push(items, 0, { bytes: 0, reason: 'source-gap', detail, atSource });
+    const { records: atSource, detail, partition = 0 } = sourceLoss;
+    push(items, partition, { bytes: 0, reason: 'source-gap', detail, atSource });
   }
   return placed;
 }
@@ -62,7 +68,7 @@ function push(items: Map<number, Item[]>, partition: number, item: Item): void {
 }
 
 function partitionFor(
-  record: WireRecord & { partition?: number },
+  record: DeliveredRecord,
   { partitions, sticky }: Placing,
 ): { number: number; problem?: Unkept } {
   const { partition, key } = record;
@@ -76,12 +82,23 @@ function partitionFor(
   return { number: 0, problem: { bytes: recordBytes(record), reason: 'bad-record', detail } };
 }
 
-function itemOf(record: WireRecord, site: { alias: string; topic: string }): Item {
+/** Where both the offset and the life it belongs to are known, and can be written in a frame. */
+function originOf({ sourceOffset }: DeliveredRecord, incarnation?: string): Origin | undefined {
+  if (sourceOffset === undefined || incarnation === undefined) return undefined;
+  const isOne = Number.isSafeInteger(sourceOffset) && sourceOffset >= 0 && hex32.test(incarnation);
+  return isOne ? { offset: sourceOffset, incarnation } : undefined;
+}
+
+function itemOf(
+  record: DeliveredRecord,
+  site: { alias: string; topic: string },
+  origin: Origin | undefined,
+): Item {
   const problem = recordProblem(record);
   if (problem) {
     return { bytes: recordBytes(record), reason: problem.code, detail: problem.message };
   }
-  const weighed = weigh(record, site);
+  const weighed = weigh(record, site, origin);
   if (weighed.size <= weightMax) return weighed;
   const detail = `record takes ${weighed.size} bytes in a batch with its headers; the limit is ${weightMax}`;
   return { bytes: weighed.bytes, reason: 'too-large', detail };

@@ -109,12 +109,12 @@ export class Reader {
   #segmentFrame(stream: Stream, row: SegmentRow, pos: number): SegmentFrame | undefined {
     const { streams, transactions, ledger } = this.#parts;
     try {
-      const batch = this.#batch(stream, row, pos);
+      const { batch, runs } = this.#sealed(stream, row, pos);
       const { acceptedFrom, acceptedTo } = row;
       return {
         ...{ kind: 'segment', ...this.#head(stream), first: sequenceOf(stream, pos) },
         ...{ count: row.pos + row.count - pos, acceptedFrom, acceptedTo },
-        ...{ provenance: 'headers', runs: [], batch },
+        ...{ provenance: 'headers', runs, batch },
       };
     } catch (error) {
       if (!(error instanceof BatchError)) throw error;
@@ -126,12 +126,12 @@ export class Reader {
   }
 
   /** As it was sealed, unless it was sealed under another name or only its end is wanted. */
-  #batch(stream: Stream, row: SegmentRow, pos: number): Buffer {
+  #sealed(stream: Stream, row: SegmentRow, pos: number): Pick<SegmentFrame, 'batch' | 'runs'> {
     const { sealer, segments } = this.#parts;
     if (row.stream !== stream.id || row.pos !== pos) return sealer.reseal(stream, row, pos);
     const batch = segments.batch(row);
     const damage = damageOf(batch, row.count);
-    if (damage === undefined) return batch;
+    if (damage === undefined) return { batch, runs: sealer.runsOf(stream, row) };
     throw new BatchError('bad-crc', damage);
   }
 

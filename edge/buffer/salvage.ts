@@ -98,5 +98,10 @@ function copyAll(old: Database, fresh: Database): number {
       damageOf(row.batch as Buffer, row.count as number) === undefined &&
       row.stored === (row.batch as Buffer).length,
   });
+  const segment = fresh.prepare('SELECT 1 FROM segments WHERE id = ?');
+  copied += copyRows(old, fresh, 'source_runs', {
+    key: 'id',
+    accept: ({ id }) => segment.get(id) !== undefined,
+  });
   return copied;
 }

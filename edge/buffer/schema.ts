@@ -11,7 +11,7 @@ import { BufferOpenError } from './buffer-errors.ts';
  * Segments and losses that have not landed tile a stream's positions behind its cursor without a
  * hole. Sizes that are read alone stand before the blob, which may span pages.
  */
-const version = 1;
+const version = 2;
 
 const tables = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -99,8 +99,15 @@ const tables = `
   ) STRICT;
 `;
 
+/** `id` is the segment's. Most sources have no runs: so they cost the segments nothing. */
+const sourceRuns = `
+  CREATE TABLE source_runs (id INTEGER PRIMARY KEY, runs BLOB NOT NULL) STRICT;
+  CREATE TRIGGER source_runs_go AFTER DELETE ON segments
+    BEGIN DELETE FROM source_runs WHERE id = OLD.id; END;
+`;
+
 /** `migrations[n]` brings a file from version n to n + 1. */
-const migrations: readonly string[] = [tables];
+const migrations: readonly string[] = [tables, sourceRuns];
 
 export function schemaVersion(database: Database): number {
   return database.pragma('user_version', { simple: true }) as number;

@@ -66,12 +66,14 @@ export class SegmentRows {
     this.#move = database.prepare('UPDATE segments SET pos = ? WHERE id = ?');
   }
 
-  insert(segment: NewSegment): void {
+  /** Its id. */
+  insert(segment: NewSegment): number {
     const { log, pos, count, bytes, size, acceptedFrom, acceptedTo, stream, batch } = segment;
     const stored = batch.length;
-    this.#insert.run(
+    const { lastInsertRowid } = this.#insert.run(
       ...[log, pos, count, bytes, size, stored, acceptedFrom, acceptedTo, stream, batch],
     );
+    return Number(lastInsertRowid);
   }
 
   /** The segment that holds `pos`. */

@@ -26,16 +26,29 @@ export interface Sealed {
   batch: Buffer;
 }
 
+/** A record's place at its source. */
+export interface Origin {
+  offset: number;
+  /** Life of the source topic, 32 hexadecimal digits. */
+  incarnation: string;
+}
+
 /** A record that waits to be sealed, with what was computed of it already. */
 export interface Weighed {
   record: WireRecord;
+  origin?: Origin;
   bytes: number;
   /** What it adds to a batch before compression, at most. */
   size: number;
 }
 
-export const weigh = (record: WireRecord, site: { alias: string; topic: string }): Weighed => ({
+export const weigh = (
+  record: WireRecord,
+  site: { alias: string; topic: string },
+  origin?: Origin,
+): Weighed => ({
   record,
+  ...(origin && { origin }),
   bytes: recordBytes(record),
   size: sealedSizeEstimate(record, site),
 });

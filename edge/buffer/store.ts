@@ -30,6 +30,7 @@ import { NoRoom, Room } from './room.ts';
 import { Runs } from './runs.ts';
 import { Sealer } from './sealer.ts';
 import { SegmentRows } from './segment-rows.ts';
+import { SourceRunRows } from './source-run-rows.ts';
 import { doubtSent, type Stream, StreamTable } from './streams.ts';
 import { type Fault, Transactions } from './transactions.ts';
 import { Trouble } from './trouble.ts';
@@ -76,7 +77,8 @@ export class Store {
     const segments = new SegmentRows(database);
     const losses = new LossRows(database);
     const ledger = new Ledger(losses, segments, clock);
-    const sealer = new Sealer(segments, ledger, options);
+    const runRows = new SourceRunRows(database);
+    const sealer = new Sealer({ segments, runs: runRows, ledger }, options);
     const books = { streams, segments, losses, ledger, sealer };
     const transactions = new Transactions(database, streams, (step) => this.#step(step));
     this.#parts = parts;

@@ -29,7 +29,14 @@ export interface Source {
 export interface Delivery {
   topic: string;
   /** At least one, unless only positions move. The partition is chosen by key unless given. */
-  records: readonly (WireRecord & { partition?: number })[];
+  records: readonly DeliveredRecord[];
+  /**
+   * Which life of its topic the records' source offsets belong to, 32 hexadecimal digits. Without
+   * it they count for nothing.
+   */
+  incarnation?: string;
+  /** Partitions that the topic has at its source: never fewer here. */
+  partitions?: number;
   /**
    * Committed in the same transaction as the records. Keys begin with the source's name and a
    * slash.
@@ -45,8 +52,17 @@ export interface Delivery {
    * `buffer-full`.
    */
   whenFull?: 'wait' | 'refuse';
-  /** What the source itself knows to be lost; declared with scope 'source' in this topic. */
-  sourceLoss?: { records: number; detail: string };
+  /**
+   * What the source itself knows to be lost; declared with scope 'source' in this topic, behind the
+   * records. Partition 0 unless given.
+   */
+  sourceLoss?: { records: number; detail: string; partition?: number };
+}
+
+export interface DeliveredRecord extends WireRecord {
+  partition?: number;
+  /** Its place at the source, where that numbers its records. */
+  sourceOffset?: number;
 }
 
 export interface PositionChange {

@@ -9,6 +9,7 @@ import { describeForks } from './buffer-forks.ts';
 import { describeFull } from './buffer-full.ts';
 import { describeIntake } from './buffer-intake.ts';
 import { describeLosses } from './buffer-losses.ts';
+import { describeOrigins } from './buffer-origins.ts';
 
 /** One suite for every implementation of the buffer's door. */
 export interface BufferHarness {
@@ -94,6 +95,7 @@ export function describeBuffer(adapter: BufferAdapter): void {
     describeIntake(context);
     describeReading(context);
     describeLosses(context);
+    describeOrigins(context);
     describeFull(context);
     describeForks(context);
   });

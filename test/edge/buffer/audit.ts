@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { readRuns } from '#shared/wire/source-runs.ts';
 
 interface StreamRow {
   id: number;
@@ -82,5 +83,21 @@ export function audit(database: Database): string[] {
     .pluck()
     .get() as number;
   if (rows !== known) problems.push(`${rows - known} rows belong to no stream`);
+  return [...problems, ...auditRuns(database)];
+}
+
+/** Source runs belong to a segment, and make it up. */
+function auditRuns(database: Database): string[] {
+  const rows = database
+    .prepare(
+      `SELECT source_runs.id, runs, count FROM source_runs
+       LEFT JOIN segments ON segments.id = source_runs.id`,
+    )
+    .all() as { id: number; runs: Buffer; count: number | null }[];
+  const problems: string[] = [];
+  for (const { id, runs, count } of rows) {
+    const sum = readRuns(runs.subarray(0, -4), 0).reduce((total, run) => total + run.count, 0);
+    if (sum !== count) problems.push(`source runs ${id} make up ${sum} of ${count}`);
+  }
   return problems;
 }

@@ -9,12 +9,14 @@ import { memoryBudget } from '#edge/buffer/options.ts';
 import { Store } from '#edge/buffer/store.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
+import type { Frame } from '#shared/wire/frame.ts';
 import {
   type BufferHarness,
   delivery,
   expectBalance,
   losses,
   readAll,
+  segments,
   stream,
   values,
 } from '../../contract/buffer.ts';
@@ -26,11 +28,27 @@ afterEach(async () => {
   harness = undefined;
 });
 
+const incarnation = 'ab'.repeat(16);
+
+/** Of each record that says where it stood at the source, whether that is true. */
+const placesOf = (frames: readonly Frame[]): boolean[] =>
+  segments(frames).flatMap((frame) => {
+    const texts = values([frame]);
+    return frame.runs.flatMap((run) =>
+      Array.from({ length: run.count }, (_, i) => {
+        const text = texts[run.sequence - frame.first + i]!;
+        return run.incarnation === incarnation && text.startsWith(`${run.sourceOffset + i} `);
+      }),
+    );
+  });
+
 /** A buffer with `count` records of about 3 KB in as many segments, closed. */
 async function filled(count: number, changes: Partial<BufferOptions> = {}): Promise<BufferHarness> {
   harness = await fileHarness(openInline, { compression: 'none', ...changes });
   for (let i = 0; i < count; i++) {
-    await harness.buffer.append(delivery(i % 2 === 0 ? 'even' : 'odd', `${i} `.repeat(1_000)));
+    const { topic, records } = delivery(i % 2 === 0 ? 'even' : 'odd', `${i} `.repeat(1_000));
+    const placed = records.map((record) => ({ ...record, sourceOffset: i }));
+    await harness.buffer.append({ topic, records: placed, incarnation });
   }
   await harness.buffer.close();
   return harness;
@@ -41,6 +59,13 @@ function tamper(path: string, sql: string): void {
   const database = new SqliteDatabase(path);
   database.exec(sql);
   database.close();
+}
+
+function schemaVersionOf(path: string): number {
+  const database = new SqliteDatabase(path, { readonly: true });
+  const version = database.pragma('user_version', { simple: true }) as number;
+  database.close();
+  return version;
 }
 
 async function overwrite(path: string, from: number, bytes: number): Promise<void> {
@@ -54,12 +79,13 @@ const asideOf = (path: string): string[] =>
 
 test('a file of a later version is left alone', async () => {
   const { options } = await filled(1);
+  const version = schemaVersionOf(options.path);
   tamper(options.path, 'PRAGMA user_version = 99');
   await expect(openInline(options)).rejects.toMatchObject({
     code: 'newer-file',
     message: expect.stringContaining('format 99'),
   });
-  tamper(options.path, 'PRAGMA user_version = 1');
+  tamper(options.path, `PRAGMA user_version = ${version}`);
   await harness!.reopen();
 });
 
@@ -97,6 +123,20 @@ test('a segment whose bytes changed is a loss in its place, and the rest goes on
   await expectBalance(buffer, 0);
 });
 
+test('source offsets whose bytes changed are not passed on, the records are', async () => {
+  const { options } = await filled(6);
+  tamper(
+    options.path,
+    `UPDATE source_runs SET runs = CAST(x'00000000000000ff' || substr(runs, 9) AS BLOB)
+     WHERE id = 3`,
+  );
+  await harness!.reopen();
+  const frames = await readAll(harness!.buffer);
+  expect(values(frames)).toHaveLength(6);
+  expect(placesOf(frames)).toEqual([true, true, true, true, true]);
+  await expectBalance(harness!.buffer, 0);
+});
+
 test('a damaged file is salvaged at the next start, and what is missing is declared', async () => {
   const { options } = await filled(400, { maxBytes: 64 * 1024 * 1024 });
   const { epoch } = harness!.buffer.identity;
@@ -120,6 +160,8 @@ test('a damaged file is salvaged at the next start, and what is missing is decla
   expect(frames.every((frame) => frame.epoch === epoch)).toBe(true);
   expect(new Set(losses(frames).map(({ loss }) => loss.reason))).toEqual(new Set(['corrupt']));
   expect(values(frames)).toHaveLength(totals.backlogRecords);
+  expect(new Set(placesOf(frames))).toEqual(new Set([true]));
+  expect(placesOf(frames).length).toBeGreaterThan(totals.backlogRecords / 2);
   await buffer.append(delivery('even', 'new'));
   expect((await buffer.helloStreams()).map((each) => each.epoch)).toContain(buffer.identity.epoch);
   await buffer.acknowledge(

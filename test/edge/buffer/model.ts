@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import type { BufferOptions, RecordBuffer } from '#edge/buffer/buffer.ts';
 import { openMemoryDatabase } from '#edge/buffer/file.ts';
 import { openInlineBuffer } from '#edge/buffer/inline.ts';
-import type { Delivery } from '#edge/source/source.ts';
+import type { DeliveredRecord, Delivery } from '#edge/source/source.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import { decodeFrames, type Frame } from '#shared/wire/frame.ts';
 import { type StreamId, streamKey } from '#shared/wire/link.ts';
@@ -53,7 +53,9 @@ class ModelCentral {
     const had = this.#records.get(key) ?? new Set();
     for (const [i, sealed] of openBatch(frame.batch).entries()) {
       checkProvenance(frame, i, sealed);
-      ids.push(String(stripProvenance(sealed).value).split(' ')[0]!);
+      const id = String(stripProvenance(sealed).value).split(' ')[0]!;
+      checkOrigin(frame, i, Number(id));
+      ids.push(id);
       had.add(frame.first + i);
     }
     this.landed.set(place, ids);
@@ -69,6 +71,18 @@ function checkProvenance(frame: Frame & { kind: 'segment' }, index: number, seal
     said.get(provenanceHeaders.topic) !== frame.topic ||
     said.get(provenanceHeaders.sequence) !== String(frame.first + index);
   if (problem) throw new Error(`provenance of ${frame.topic} ${frame.first + index} is wrong`);
+}
+
+/** What comes from a source with offsets has its own id as one; topic b has nothing else. */
+const incarnation = 'ab'.repeat(16);
+function checkOrigin(frame: Frame & { kind: 'segment' }, index: number, id: number): void {
+  const { topic, first, runs } = frame;
+  if (runs.length === 0 && topic !== 'b') return;
+  const at = first + index;
+  const run = runs.find(({ sequence, count }) => at >= sequence && at < sequence + count);
+  const offset = run && run.sourceOffset + at - run.sequence;
+  if (offset === id && run!.incarnation === incarnation) return;
+  throw new Error(`${topic} ${at} comes from offset ${offset}, not ${id}`);
 }
 
 class Crash extends Error {}
@@ -178,6 +192,8 @@ export class Model {
       positions: { set: new Map([[`s/${topic}`, Buffer.from(ids.at(-1)!)]]) },
     };
     if (this.#random.chance(0.05)) delivery.sourceLoss = { records: 3, detail: 'model' };
+    if (this.#random.chance(0.2)) delivery.partitions = this.#random.between(1, 4);
+    if (topic === 'b' || this.#random.chance(0.3)) delivery.incarnation = incarnation;
     if (this.#random.chance(0.2)) delivery.idempotencyKey = `key ${ids[0]}`;
     await this.#deliver(delivery, ids, bad);
   };
@@ -199,7 +215,7 @@ export class Model {
     }
   }
 
-  #record(ids: string[]): WireRecord {
+  #record(ids: string[]): DeliveredRecord {
     const id = String(this.#nextId++);
     ids.push(id);
     const size = this.#random.chance(0.05) ? 20_000 : this.#random.between(0, 400);
@@ -209,6 +225,7 @@ export class Model {
       value: Buffer.from(`${id} ${noise.join('')}`),
       headers: this.#random.chance(0.2) ? [['own', Buffer.from('header')]] : [],
       timestamp: this.#wall,
+      sourceOffset: Number(id),
     };
   }
 
@@ -296,7 +313,7 @@ export class Model {
       const ids: string[] = [];
       const topic = this.#random.chance(0.9) ? 'a' : 'b';
       const records = [{ ...this.#record(ids), key: Buffer.from('k') }];
-      await this.#deliver({ topic, records, whenFull: 'refuse' }, ids, 0);
+      await this.#deliver({ topic, records, incarnation, whenFull: 'refuse' }, ids, 0);
     }
   };
 

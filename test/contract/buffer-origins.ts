@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import type { Delivery } from '#edge/source/source.ts';
+import type { SegmentFrame } from '#shared/wire/frame.ts';
+import {
+  type BufferContext,
+  delivery,
+  losses,
+  readAll,
+  record,
+  segments,
+  stream,
+  values,
+} from './buffer.ts';
+
+const [first, second] = ['1'.repeat(32), '2'.repeat(32)];
+
+/** Records whose value is their offset. */
+const numbered = (incarnation: string, ...offsets: number[]): Delivery => ({
+  ...{ topic: 't', incarnation },
+  records: offsets.map((offset) => ({ ...record(String(offset)), sourceOffset: offset })),
+});
+
+/** Offset and life of each record, as the frames say. */
+const places = (frames: readonly SegmentFrame[]): [number, string][] =>
+  frames.flatMap(({ runs }) =>
+    runs.flatMap(({ sourceOffset, count, incarnation }) =>
+      Array.from({ length: count }, (_, i): [number, string] => [sourceOffset + i, incarnation]),
+    ),
+  );
+
+/** Where records stood at a source that numbers them. */
+export function describeOrigins(context: BufferContext): void {
+  test('frames say where their records stood at the source, holes and lives kept apart', async () => {
+    const { buffer } = context;
+    await buffer.append(numbered(first, 5, 6, 9));
+    await buffer.append(numbered(second, 0, 1));
+    const frames = segments(await readAll(buffer));
+    expect(places(frames)).toEqual([
+      ...[5, 6, 9].map((offset) => [offset, first]),
+      ...[0, 1].map((offset) => [offset, second]),
+    ]);
+    expect(frames[0]!.runs).toEqual([
+      { sequence: 0, sourceOffset: 5, count: 2, incarnation: first },
+      { sequence: 2, sourceOffset: 9, count: 1, incarnation: first },
+    ]);
+  });
+
+  test('a place at the source survives a restart, merging, cutting and a new epoch', async () => {
+    const offsets = Array.from({ length: 60 }, (_, i) => i * 2);
+    for (const offset of offsets) await context.buffer.append(numbered(first, offset));
+    await context.crash();
+    const merged = segments(await readAll(context.buffer));
+    expect(merged.length).toBeLessThan(30);
+    expect(places(merged).map(([offset]) => offset)).toEqual(offsets);
+    await context.buffer.cut(stream(context.buffer, 't'), 7);
+    await context.buffer.acknowledge([{ ...stream(context.buffer, 't'), through: 4 }]);
+    const rest = () => readAll(context.buffer).then(segments);
+    expect(places(await rest()).map(([offset]) => offset)).toEqual(offsets.slice(5));
+    await context.buffer.fork('all', []);
+    const moved = await rest();
+    expect(moved[0]!.first).toBe(0);
+    expect(places(moved)).toEqual(offsets.slice(5).map((offset) => [offset, first]));
+    expect(values(moved)).toEqual(offsets.slice(5).map(String));
+  });
+
+  test('records without a place share no segment with those that have one', async () => {
+    const { buffer } = context;
+    for (let i = 0; i < 40; i++) {
+      await buffer.append(i % 20 < 10 ? delivery('t', `w${i}`) : numbered(first, i));
+    }
+    await Promise.all([buffer.append(delivery('t', 'w')), buffer.append(numbered(first, 99))]);
+    const frames = segments(await readAll(buffer));
+    for (const frame of frames) {
+      const withPlace = values([frame]).filter((value) => !value.startsWith('w'));
+      expect(places([frame]).map(([offset]) => String(offset))).toEqual(withPlace);
+      expect([0, frame.count]).toContain(withPlace.length);
+    }
+    expect(values(frames)).toHaveLength(42);
+  });
+
+  test('an offset without a life, or that is none, is not passed on', async () => {
+    const { buffer } = context;
+    const { records } = numbered(first, 3);
+    await buffer.append({ topic: 't', records });
+    await buffer.append({ topic: 't', records, incarnation: 'not one' });
+    await buffer.append({ ...numbered(first, -1) });
+    const frames = segments(await readAll(buffer));
+    expect(frames.flatMap(({ runs }) => runs)).toEqual([]);
+    expect(values(frames)).toHaveLength(3);
+  });
+
+  test('the count of partitions follows the source, never down, over restarts', async () => {
+    const counts = async () =>
+      (await readAll(context.buffer)).map(({ partitionCount }) => partitionCount);
+    await context.buffer.append({ ...numbered(first, 0), partitions: 6 });
+    expect(await counts()).toEqual([6]);
+    await context.buffer.append({ ...numbered(first, 1), partitions: 4 });
+    await context.crash();
+    expect(new Set(await counts())).toEqual(new Set([6]));
+    expect(await context.buffer.helloStreams()).toMatchObject([
+      { partition: 0, head: 1 },
+      { partition: 5, head: -1, cursor: -1 },
+    ]);
+  });
+
+  test('a loss at the source stands in the partition that had it', async () => {
+    const { buffer } = context;
+    const sourceLoss = { records: 17, detail: 'deleted by retention', partition: 3 };
+    await buffer.append({ topic: 't', records: [], sourceLoss, partitions: 4 });
+    expect(losses(await readAll(buffer))).toMatchObject([
+      { partition: 3, loss: { records: 17, scope: 'source', reason: 'source-gap' } },
+    ]);
+  });
+}
