@@ -56,6 +56,13 @@ export class ClusterView {
     if (found) found.leader = -1;
   }
 
+  /** A broker is gone, or hands over what it leads: all that it leads is in doubt. */
+  forgetLedBy(node: number): void {
+    for (const { partitions } of this.#topics.values()) {
+      for (const one of partitions) if (one.leader === node) one.leader = -1;
+    }
+  }
+
   /** Resolves when an answer that was asked for from now on is in. */
   refresh(topics: readonly string[] = []): Promise<void> {
     this.#next ??= this.#plan();

@@ -76,7 +76,11 @@ export class Connections {
     if (this.#addressesDoubtful || !this.view.brokers.has(node)) await this.#refreshAddresses();
     this.#throwIfClosed();
     const broker = this.view.brokers.get(node);
-    if (!broker) throw new KafkaError('unavailable', `broker ${node} is not in the cluster now`);
+    if (!broker) {
+      // Whatever it did, another does it by now.
+      if (isCoordinator(to)) this.#coordinators.delete(coordinatorKey(to));
+      throw new KafkaError('unavailable', `broker ${node} is not in the cluster now`);
+    }
     return this.#connection(broker, lane);
   }
 

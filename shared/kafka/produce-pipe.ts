@@ -27,7 +27,7 @@ export interface PipeOptions {
    */
   isFenced(): Promise<boolean>;
   /** Something failed: nothing more goes out. */
-  onFailure(error: KafkaError, partition?: Outgoing): void;
+  onFailure(error: KafkaError): void;
 }
 
 /**
@@ -114,10 +114,9 @@ export class ProducePipe {
   }
 
   #settle(items: readonly Outgoing[], outcomes: readonly Outcome[]): void {
-    items.forEach((item, i) => {
-      const outcome = outcomes[i]!;
-      if (typeof outcome !== 'number') this.#options.onFailure(outcome, item);
-    });
+    for (const outcome of outcomes) {
+      if (typeof outcome !== 'number') this.#options.onFailure(outcome);
+    }
     items.forEach((item, i) => {
       const outcome = outcomes[i]!;
       if (typeof outcome === 'number') item.resolve(outcome);

@@ -153,7 +153,13 @@ export class ProducerSession {
     const before = this.#pipes.get(node);
     if (before && !before.over) return;
     const { connections, identity, lane, transactionalId, requestTimeoutMs } = this.#options;
-    const connection = await connections.connect({ node }, lane);
+    const doubt = (error: KafkaError) => {
+      if (error.code === 'unavailable') connections.view.forgetLedBy(node);
+    };
+    const connection = await connections.connect({ node }, lane).catch((error: KafkaError) => {
+      doubt(error);
+      throw error;
+    });
     const pipe = new ProducePipe({
       connection,
       transactionalId,
@@ -165,8 +171,8 @@ export class ProducerSession {
         return stamped;
       },
       isFenced: () => this.#isFenced(),
-      onFailure: (error, item) => {
-        if (item && error.code === 'unavailable') connections.view.forgetLeader(item);
+      onFailure: (error) => {
+        doubt(error);
         this.#fail(error);
       },
     });

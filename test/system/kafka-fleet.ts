@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFailed, onTestFinished } from 'vitest';
+import { openKafka } from '#shared/kafka/open-kafka.ts';
+import { silentLog } from '#shared/std/log.ts';
 import { startKafka, type TestKafka } from '../kafka/kafka.ts';
 import { Random } from '../sim/random.ts';
 import { agentOf } from './api.ts';
@@ -74,8 +76,11 @@ export class KafkaFleet {
     }
   }
 
-  /** Publishes at every edge until `signal` says so, some hundred messages a second in all. */
-  async load(signal: AbortSignal): Promise<void> {
+  /** Publishes at every edge until `ended` says so, some hundred messages a second in all. */
+  async load(ended: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    onTestFinished(() => failed.abort());
+    const signal = AbortSignal.any([ended, failed.signal]);
     const publishers = this.real.map((edge) => {
       const random = new Random(this.random.next() * 1e9);
       return new HttpPublisher(() => httpOf(edge), `${edge.name}/http`, random);
@@ -125,6 +130,26 @@ export class KafkaFleet {
     return Promise.all([...light, ...real]);
   }
 
+  /** Waits until every partition has all its replicas. */
+  async inSync(): Promise<void> {
+    const settings = { brokers: this.kafka.bootstrap.split(','), clientId: 'test' };
+    const kafka = openKafka(settings, { log: silentLog });
+    try {
+      await expect
+        .poll(
+          async () => {
+            const topics = await kafka.admin.topics();
+            const partitions = topics.flatMap((topic) => topic.partitions);
+            return partitions.filter(({ isr, replicas }) => isr.length < replicas.length).length;
+          },
+          { timeout: 60_000, interval: 200 },
+        )
+        .toBe(0);
+    } finally {
+      await kafka.close();
+    }
+  }
+
   /** By an outside reader: each record once in its remote and once in the merged topic, in order. */
   async assertExact(): Promise<void> {
     const { published } = this;
@@ -141,9 +166,12 @@ export class KafkaFleet {
     return [...this.light, ...this.real.map(({ name }) => ({ alias: name }))];
   }
 
-  /** The longest time, in ms, that any edge of ours waited for the next acknowledgement. */
-  longestGap(sinceMs: number): { alias: string; ms: number } {
-    const gaps = this.light.map(({ alias, served }) => ({ alias, ms: served.longestGap(sinceMs) }));
-    return gaps.reduce((worst, gap) => (gap.ms > worst.ms ? gap : worst));
+  /** Fails where an edge waited longer for its next acknowledgement; answers the longest wait. */
+  assertServed(sinceMs: number, mostMs: number, when: string): string {
+    const gaps = this.light.map((edge) => ({ edge, ms: edge.served.longestGap(sinceMs) }));
+    const { edge, ms } = gaps.reduce((worst, gap) => (gap.ms > worst.ms ? gap : worst));
+    const wait = `${when}: ${edge.alias} waited ${Math.round(ms)} ms`;
+    expect(ms, `${wait}\n${edge.served.history(sinceMs)}`).toBeLessThan(mostMs);
+    return wait;
   }
 }

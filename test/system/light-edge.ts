@@ -88,27 +88,45 @@ export class LightEdge {
   }
 }
 
-/** The network, with a note of each answer that took records over. */
+/** The network, with a note of each answer. */
 export class Served implements Transport {
   readonly #inner: Transport;
-  #times: number[] = [performance.now()];
+  readonly #times: number[] = [performance.now()];
+  readonly #history: { at: number; said: string }[] = [];
 
   constructor(inner: Transport) {
     this.#inner = inner;
   }
 
   async post(request: TransportRequest): Promise<TransportResponse> {
-    const response = await this.#inner.post(request);
-    if (response.status === 200 && request.path === linkPath.segments) {
-      this.#times.push(performance.now());
+    const began = performance.now();
+    const note = (said: string) => {
+      const at = performance.now();
+      const took = Math.round(at - began);
+      this.#history.push({ at, said: `${request.url}${request.path} ${took} ms: ${said}` });
+    };
+    try {
+      const response = await this.#inner.post(request);
+      const { status, body } = response;
+      if (status !== 200) note(`${status} ${Buffer.from(body).toString('utf8').slice(0, 300)}`);
+      else if (request.path === linkPath.segments) this.#times.push(performance.now());
+      return response;
+    } catch (error) {
+      note(String(error));
+      throw error;
     }
-    return response;
   }
 
-  /** The longest time between two answers of those since `sinceMs` (performance.now()), in ms. */
+  /** The longest time between two answers that took records over, since `sinceMs`. */
   longestGap(sinceMs: number): number {
     const times = [sinceMs, ...this.#times.filter((at) => at > sinceMs), performance.now()];
     return Math.max(...times.slice(1).map((at, i) => at - times[i]!));
+  }
+
+  /** What went wrong since then. */
+  history(sinceMs: number): string {
+    const lines = this.#history.filter(({ at }) => at >= sinceMs);
+    return lines.map(({ at, said }) => `+${Math.round(at - sinceMs)} ms ${said}`).join('\n');
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Kafka, KafkaError } from '#shared/kafka/kafka.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { type Compression, sealBatch } from '#shared/wire/record-batch.ts';
@@ -191,6 +191,45 @@ test.skipIf(kafkaMissing)(
       await transactionsThrough(cluster);
     } finally {
       await cluster.close();
+    }
+  },
+  120_000,
+);
+
+test.skipIf(kafkaMissing)(
+  'where a broker is gone for good, its partitions are written to where they went',
+  async () => {
+    const cluster = await startKafka({ brokers: 3 });
+    onTestFinished(() => cluster.close());
+    const kafka = clientOf(cluster.bootstrap);
+    const topic = unique('topic');
+    await kafka.admin.createTopic({ topic, partitions: 9, replicationFactor: 3, configs: {} });
+    const producer = kafka.producer({ transactionalId: unique('writer'), transactionTimeoutMs });
+    const partitions = [...Array(9).keys()];
+    const transaction = async (value: string) => {
+      await producer.init();
+      await producer.send(partitions.map((partition) => outgoing(topic, partition, [value])));
+      await producer.commit();
+    };
+    await transaction('before');
+    for (const stop of ['stop', 'kill'] as const) {
+      const [info] = await kafka.admin.topics([topic]);
+      await cluster.broker(info!.partitions[0]!.leader)[stop]();
+      let failures = 0;
+      await expect
+        .poll(
+          async () => {
+            await transaction(stop).catch(() => {
+              failures += 1;
+              throw new Error('not yet');
+            });
+            return true;
+          },
+          { timeout: 25_000, interval: 100 },
+        )
+        .toBe(true);
+      console.log(`${stop}: ${failures} transactions failed`);
+      for (const broker of cluster.brokers) await broker.start();
     }
   },
   120_000,
