@@ -62,6 +62,7 @@ export async function startCollector(
     closing.push(() => security.close?.());
     const parts = { landing, merge, fleet, mirror, clock, log, settings: config.intake };
     const intake = openIntake({ ...parts, ...security });
+    landing.onForeign?.((alias) => intake.forget(alias));
     closing.push(() => intake.close());
     const link = await openLinkServer(
       intake.app,

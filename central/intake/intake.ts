@@ -21,6 +21,8 @@ export interface Intake {
    * RangeError.
    */
   admin: IntakeAdmin;
+  /** Another collector committed something of this alias: what is known of it is asked for anew. */
+  forget(alias: string): void;
   /** Takes no new requests (503) and waits for those under way. */
   close(): Promise<void>;
 }

@@ -31,7 +31,12 @@ export function openIntake(options: IntakeOptions): Intake {
       perAliasMax: settings.memoryBytesPerAlias,
     }),
   };
-  return { app: linkApp(parts), admin: admin(parts), close: () => parts.lanes.close() };
+  const { lanes } = parts;
+  return {
+    ...{ app: linkApp(parts), admin: admin(parts) },
+    forget: (alias) => lanes.forget(alias),
+    close: () => lanes.close(),
+  };
 }
 
 /** The listener puts Node's request beside ours. */

@@ -297,7 +297,7 @@ export class KafkaLanding implements Landing {
   #follow(partition: number, state: ShardState): void {
     const { follower } = this.#parts;
     const tell = (alias: string) => {
-      if (this.#shards[partition]!.owned) return;
+      if (this.#shards[partition]!.isSettled) return;
       const entry = state.alias(alias);
       const committed = entry && {
         summary: summaryOf(entry),

@@ -105,6 +105,11 @@ export class Shard {
     return this.#owned ? this.#term : undefined;
   }
 
+  /** Nobody but us moves it on: all that is read is ours, and known. */
+  get isSettled(): boolean {
+    return this.#owned && this.#ready;
+  }
+
   /**
    * Fences the owner before us, then reads what it left behind to the end. Only then commits are
    * taken; `prepared` is called between. Rejects with a KafkaError.

@@ -78,6 +78,16 @@ export class LinkClient {
     return this.#owner ?? this.#urls[this.#current] ?? null;
   }
 
+  /** How many the settings name. */
+  get addresses(): number {
+    return this.#urls.length;
+  }
+
+  /** Another collector sent us to where we ask now. */
+  get isHandedOn(): boolean {
+    return this.#owner !== undefined;
+  }
+
   /** Goes on to the next address of the settings. */
   tryNext(): void {
     this.#owner = undefined;
@@ -147,13 +157,18 @@ export class LinkClient {
       });
     if (response.status === 200) return response;
     const failure = failureOf(response);
-    if (failure.code === 'misdirected' && failure.owner) this.#owner = this.#trusted(failure.owner);
+    if (failure.code === 'misdirected') this.#handOn(failure.owner);
     throw failure;
   }
 
-  /** A collector may hand us on to another, but never from TLS to plain HTTP. */
-  #trusted(owner: string): string | undefined {
-    return this.#urls.includes(owner) || owner.startsWith('https://') ? owner : undefined;
+  /**
+   * A collector may hand us on to another, but never from TLS to plain HTTP: where it would, we look
+   * for the owner among those that we know.
+   */
+  #handOn(owner: string | undefined): void {
+    const isTrusted = owner && (this.#urls.includes(owner) || owner.startsWith('https://'));
+    if (isTrusted) this.#owner = owner;
+    else this.tryNext();
   }
 }
 

@@ -27,6 +27,10 @@ export interface UplinkOptions {
 /** Longest pause between attempts, ms; a heartbeat that gets through ends any pause at once. */
 const pauseMsMax = 30_000;
 const helloPauseMsMax = 10_000;
+/** While collectors are up, and only who of them serves us is not settled: seconds, not minutes. */
+const handOverPauseMsMax = 1_000;
+/** In a row, before another collector is asked. */
+const busyMax = 4;
 /** A person has to act at central; asking more often would not help. */
 const deniedPauseMs = 30_000;
 /** Somebody is at it, and looks whether it helped. */
@@ -53,6 +57,8 @@ export class Uplink {
   #abort = new AbortController();
   #sessionAbort = new AbortController();
   #running: Promise<void> | undefined;
+  /** Addresses in a row that did not answer. */
+  #silent = 0;
   #status: UplinkStatus;
 
   constructor(options: UplinkOptions) {
@@ -131,6 +137,7 @@ export class Uplink {
   /** Something got through to central: no reason to pause any longer. */
   answered(): void {
     this.#backoff.reset();
+    this.#silent = 0;
     this.#status.lastError = null;
     this.#wake.notify();
   }
@@ -213,7 +220,19 @@ export class Uplink {
     let pauseMs = this.#backoff.next();
     if (code === 'hello' || code === 'denied' || code === 'misdirected') this.#open = undefined;
     if (code === 'hello' && this.#backoff.attempts === 1) pauseMs = 0;
-    if (code === 'busy') pauseMs += (error as LinkError).retryAfterMs ?? 0;
+    if (code === 'busy') {
+      const { retryAfterMs = 0 } = error as LinkError;
+      if (retryAfterMs > 0) {
+        // Central says how long; twice that at most, so that not all come back at once.
+        pauseMs = retryAfterMs + Math.min(pauseMs, retryAfterMs);
+      }
+      // One that was cut off from its log goes on as if it served us; others know better.
+      if (this.#backoff.attempts >= busyMax) client.tryNext();
+    }
+    this.#silent = code === 'unreachable' ? this.#silent + 1 : 0;
+    const isOneSilent = client.isHandedOn || this.#silent < client.addresses;
+    const isHandedOver = code === 'misdirected' || (code === 'unreachable' && isOneSilent);
+    if (isHandedOver) pauseMs = Math.min(pauseMs, handOverPauseMsMax);
     if (code === 'denied') {
       const aboutMs = this.#status.state === 'adopt-needed' ? adoptPauseMs : deniedPauseMs;
       pauseMs = aboutMs * (0.5 + this.#options.random());

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { LinkClient, type LinkError } from '#edge/uplink/client.ts';
+import type { Transport } from '#edge/uplink/transport.ts';
+
+/** Collectors that all send on to `owner`. */
+function sendingTo(owner: string) {
+  const asked: string[] = [];
+  const transport: Transport = {
+    post: async ({ url }) => {
+      asked.push(url);
+      const error = { code: 'misdirected', message: `served at ${owner}` };
+      const body = Buffer.from(JSON.stringify({ error }));
+      return { status: 421, headers: { location: owner }, body };
+    },
+    close() {},
+  };
+  return { asked, transport };
+}
+
+const ask = (client: LinkClient) =>
+  client.segments('0'.repeat(32), new Uint8Array(), 0, 1_000).catch(({ code }: LinkError) => code);
+
+test('a collector sends us on to the owner that it names', async () => {
+  const { asked, transport } = sendingTo('https://two');
+  const client = new LinkClient({ transport, urls: ['https://one'], alias: 'factory-a' });
+  expect(await ask(client)).toBe('misdirected');
+  expect(client.isHandedOn).toBe(true);
+  await ask(client);
+  expect(asked).toEqual(['https://one', 'https://two']);
+  client.tryNext();
+  expect([client.url, client.isHandedOn]).toEqual(['https://one', false]);
+});
+
+test('sent on to where it will not go, it looks for the owner among those that it knows', async () => {
+  const { asked, transport } = sendingTo('http://elsewhere');
+  const urls = ['https://one', 'https://two', 'https://three'];
+  const client = new LinkClient({ transport, urls, alias: 'factory-a' });
+  for (let i = 0; i < 4; i++) expect(await ask(client)).toBe('misdirected');
+  expect(asked).toEqual(['https://one', 'https://two', 'https://three', 'https://one']);
+});
