@@ -20,7 +20,7 @@ export class Lanes {
     return this.#lanes.get(alias)?.known;
   }
 
-  /** Another collector moves it on: what is known here is old, also to who comes next in the lane. */
+  /** Another collector moves it on: what is known is old, also to who comes next in the lane. */
   forget(alias: string): void {
     const lane = this.#lanes.get(alias);
     lane?.forget();

@@ -162,8 +162,8 @@ export class LinkClient {
   }
 
   /**
-   * A collector may hand us on to another, but never from TLS to plain HTTP: where it would, we look
-   * for the owner among those that we know.
+   * A collector may hand us on to another, but never from TLS to plain HTTP: where it would, we
+   * look for the owner among those that we know.
    */
   #handOn(owner: string | undefined): void {
     const isTrusted = owner && (this.#urls.includes(owner) || owner.startsWith('https://'));
