@@ -32,6 +32,8 @@ export interface BesideParts {
 /** How long a topic that takes no record is left alone, and one that nobody leads just now. */
 const pauseMs = 60_000;
 const shortPauseMs = 5_000;
+/** A topic that is still being made after that is left out of this transaction. */
+const patienceMs = 100;
 
 /** What concerns one topic, and not the whole transaction. */
 const atTopic: ReadonlySet<string> = new Set(['unavailable', 'refused', 'denied', 'missing']);
@@ -80,22 +82,34 @@ export class BesideWriter {
     };
   }
 
+  /** Those that are there, now or within the patience; the others are made meanwhile. */
   async #ready(topics: readonly string[]): Promise<Set<string>> {
-    const now = this.#parts.clock.monotonic();
-    const ready = new Set(topics.filter((topic) => (this.#barred.get(topic) ?? 0) <= now));
-    await Promise.all(
-      [...ready].map(async (topic) => {
-        const need = { topic, partitions: 1, ours: false, configs: compactedConfigs };
-        try {
-          const refused = (await this.#parts.topics.ensure([need])).get(topic);
-          if (refused) throw refused;
-        } catch (error) {
-          ready.delete(topic);
-          this.#bar(topic, error);
-        }
-      }),
-    );
-    return ready;
+    const { clock } = this.#parts;
+    const now = clock.monotonic();
+    const ready = new Set<string>();
+    const making = topics
+      .filter((topic) => (this.#barred.get(topic) ?? 0) <= now)
+      .map(async (topic) => {
+        if (await this.#make(topic)) ready.add(topic);
+      });
+    const enough = new AbortController();
+    const patience = clock.sleep(patienceMs, enough.signal).catch(() => {});
+    await Promise.race([Promise.all(making), patience]);
+    enough.abort();
+    // What comes too late is for the next transaction.
+    return new Set(ready);
+  }
+
+  async #make(topic: string): Promise<boolean> {
+    const need = { topic, partitions: 1, ours: false, configs: compactedConfigs };
+    try {
+      const refused = (await this.#parts.topics.ensure([need])).get(topic);
+      if (refused) throw refused;
+      return true;
+    } catch (error) {
+      this.#bar(topic, error);
+      return false;
+    }
   }
 
   #bar(topic: string, error: unknown): void {

@@ -95,12 +95,14 @@ export class ClusterAdmin implements KafkaAdmin {
   }
 
   async createTopic(topic: NewTopic): Promise<void> {
-    await this.#ask('controller', createTopics(topic, this.#brokerTimeoutMs));
-    await this.#untilLed(topic.topic, topic.partitions);
+    const id = await this.#ask('controller', createTopics(topic, this.#brokerTimeoutMs));
+    await this.#untilLed(topic.topic, topic.partitions, id);
   }
 
   async deleteTopic(topic: string): Promise<void> {
+    const [before] = await this.topics([topic]);
     await this.#ask('controller', deleteTopics(topic, this.#brokerTimeoutMs));
+    await this.#untilGone(topic, before?.id);
   }
 
   async growTopic(topic: string, partitions: number): Promise<void> {
@@ -242,13 +244,17 @@ export class ClusterAdmin implements KafkaAdmin {
     }
   }
 
-  /** kafkajs' own waiting for leaders fails on a cluster of several brokers. */
-  async #untilLed(topic: string, partitions: number): Promise<void> {
+  /**
+   * kafkajs' own waiting for leaders fails on a cluster of several brokers. With an id: a broker may
+   * still know, and even lead, a topic of the same name that was deleted just before.
+   */
+  async #untilLed(topic: string, partitions: number, id: string | null = null): Promise<void> {
     const { clock, requestTimeoutMs } = this.#deps;
     await retrying(
       async () => {
         const [found] = await this.topics([topic]);
-        const led = found?.partitions.filter(({ leader }) => leader >= 0) ?? [];
+        const isOurs = id === null || found?.id === id;
+        const led = isOurs ? (found?.partitions.filter(({ leader }) => leader >= 0) ?? []) : [];
         if (led.length < Math.max(1, partitions) || led.length < found!.partitions.length) {
           throw new KafkaError(
             'unavailable',
@@ -267,6 +273,21 @@ export class ClusterAdmin implements KafkaAdmin {
         // It is made: a broker that does not know it has not heard of it yet.
         when: (error) => error.canRetry || error.code === 'missing',
       },
+    );
+  }
+
+  /** A broker tells of a topic for a while after the controller has deleted it. */
+  async #untilGone(topic: string, id: string | undefined): Promise<void> {
+    const { clock, requestTimeoutMs } = this.#deps;
+    await retrying(
+      async () => {
+        const [found] = await this.topics([topic]);
+        if (found?.id !== id || found === undefined) return;
+        throw new KafkaError('unavailable', `${topic} is deleted, but a broker still knows it`, {
+          topic,
+        });
+      },
+      { clock, forMs: requestTimeoutMs, pauseMs: [10, 200] },
     );
   }
 

@@ -156,6 +156,7 @@ export interface KafkaAdmin {
   topics(names?: readonly string[]): Promise<TopicInfo[]>;
   /** Resolves when every partition has a leader. `exists` when it does. */
   createTopic(topic: NewTopic): Promise<void>;
+  /** Resolves when the cluster does not tell of it any more. `missing` where there is none. */
   deleteTopic(topic: string): Promise<void>;
   /** Never down. Resolves when every new partition has a leader. */
   growTopic(topic: string, partitions: number): Promise<void>;

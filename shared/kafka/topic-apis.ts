@@ -21,11 +21,13 @@ function readCount(reader: ProtocolReader): void {
 }
 
 /**
+ * Answers the topic's id; null where the broker is too old to tell (before 2.8).
+ *
  *   request  := [name · partitions i32 · factor i16 · [assignment] · [name · value?]]
  *               · timeoutMs i32 · validateOnly bool
  *   response := throttle i32 · [name · v7+ topicId · error i16 · message? · …]
  */
-export const createTopics = (topic: NewTopic, timeoutMs: number): Api<void> => ({
+export const createTopics = (topic: NewTopic, timeoutMs: number): Api<string | null> => ({
   key: 19,
   name: 'CreateTopics',
   versions: [2, 7],
@@ -51,8 +53,9 @@ export const createTopics = (topic: NewTopic, timeoutMs: number): Api<void> => (
     reader.int32();
     readCount(reader);
     reader.string();
-    if (version >= 7) reader.uuid();
+    const id = version >= 7 ? reader.uuid() : null;
     readOutcome(reader, true, 'creating the topic', topic.topic);
+    return id;
   },
 });
 

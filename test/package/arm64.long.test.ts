@@ -110,6 +110,7 @@ describe.skipIf(isMissing !== undefined)('the arm64 packages', () => {
       const state = ['-d', '-m', '700', '-o', name, '-g', name, `/var/lib/${name}`];
       await inside.run('install', ...state);
     }
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholders
     const how = '${Status} ${Architecture}\\n';
     const status = await inside.run('dpkg-query', '-W', '-f', how, 'tributary-*');
     expect(new Set(status.split('\n'))).toEqual(new Set(['install ok installed arm64']));

@@ -6,8 +6,11 @@ import { seedOf } from './main-job.ts';
 
 const missing = kafkaMissing ?? kcatMissing;
 
-/** All of Kafka's patience with a member that is silent is 6 s of it. */
-const takeoverMsMax = 15_000;
+/**
+ * All of Kafka's patience with a member that is silent is 6 s of it; a machine that runs other tests
+ * beside three brokers is slow.
+ */
+const takeoverMsMax = 20_000;
 
 test.skipIf(missing)(
   'the sites of a collector that is killed are served again within seconds',

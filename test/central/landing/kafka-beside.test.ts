@@ -110,6 +110,33 @@ describe('what is written beside a transaction', () => {
     },
   );
 
+  test('is left out while its topic is being made, and written soon after', async () => {
+    const cluster = new MemoryCluster();
+    const kafka = cluster.open();
+    const { createTopic } = kafka.admin;
+    const made = Promise.withResolvers<void>();
+    kafka.admin.createTopic = async (need) => {
+      if (need.topic.endsWith('.internal')) await made.promise;
+      return createTopic(need);
+    };
+    const landing = await landingOf(cluster, kafka);
+    const writer = new Writer();
+    landing.mirror.attach(writer);
+    const factory = site();
+    await landing.commit([factory.hello(1)]);
+    await landing.commit([factory.write(2, { segments: [factory.segment(3)] })]);
+    expect(await readAll(landing, 'factory-a.readings', 0)).toHaveLength(3);
+    expect(writer.written).toBe(0);
+    made.resolve();
+    await expect
+      .poll(() => {
+        landing.mirror.nudge('factory-a');
+        return writer.written;
+      })
+      .toBe(1);
+    expect(await count(cluster, topic)).toBe(1);
+  });
+
   test('heartbeats hold nobody up either', async () => {
     const cluster = new MemoryCluster();
     for (const name of ['heartbeats', 'factory-a.heartbeats']) {
