@@ -13,6 +13,7 @@ export interface Stoppable {
 /** One of our programs as a child process: its ready line, its log in a file, its end. */
 export interface Child extends Stoppable {
   name: string;
+  pid: number;
   /** The ready line. */
   ready: { status: string; link?: string; sources?: { name: string; address: string }[] };
   /** Resolves when it has ended, with what a person should be told; empty after an orderly stop. */
@@ -72,7 +73,7 @@ export async function startChild(
   onSpawn(stoppable);
   const ready = await Promise.race([readyLine(child), exit]);
   if (typeof ready === 'string') throw new StartError(ready || `${name} ended at once`);
-  return { name, ready, ended: exit, ...stoppable };
+  return { name, pid: child.pid!, ready, ended: exit, ...stoppable };
 }
 
 function readyLine(child: ChildProcess): Promise<Child['ready']> {

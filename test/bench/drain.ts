@@ -20,6 +20,7 @@ import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
 import { startChild } from '../../packaging/start-process.ts';
 import { flag, median, mega, table } from './bench-table.ts';
+import { telemetry } from './bench-telemetry.ts';
 
 /**
  * Draining a backlog from edge to central (two processes; durable at central in the remote and in the
@@ -30,15 +31,6 @@ import { flag, median, mega, table } from './bench-table.ts';
 const records = flag('records', 3_000_000);
 const rounds = flag('rounds', 3);
 const folder = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
-
-/** Telemetry of about `size` bytes; half of a large one is noise that does not compress. */
-function telemetry(size: number, n: number): Buffer {
-  const head = `{"sensor":"oven-${n % 50}","n":${n},"celsius":${(20 + (n % 97) / 7).toFixed(3)},"pad":"`;
-  const left = Math.max(0, size - head.length - 2);
-  let noise = '';
-  while (noise.length < left / 2) noise += Math.random().toString(36).slice(2);
-  return Buffer.from(`${head}${noise.slice(0, left / 2).padEnd(left, 'x')}"}`);
-}
 
 async function makeBacklog(path: string, size: number, compression: 'zstd' | 'none') {
   const options = { path, alias: 'factory-a', maxBytes: 1e11, compression };

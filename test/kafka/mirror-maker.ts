@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Guard } from './guard.ts';
-import { type KafkaLine, logging } from './jars.ts';
+import { type KafkaLine, logging, quick } from './jars.ts';
 import { java, javaCommand } from './java.ts';
 
 export interface MirrorMakerOptions {
@@ -14,6 +14,7 @@ export interface MirrorMakerOptions {
   /** Only the flows into these; without, one herder for each direction of each pair. */
   clusters?: readonly string[];
   heapMb?: number;
+  /** For measuring: the JVM as connect-mirror-maker.sh runs it; heapMb is 2048 there. */
   fullSpeed?: boolean;
   version?: KafkaLine;
 }
@@ -42,9 +43,8 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Mir
   const main = 'org.apache.kafka.connect.mirror.MirrorMaker';
   const { heapMb = 256, version = '4.x' } = options;
   const command = await javaCommand(main, [file, ...clusters], { heapMb, version });
-  const jvm = options.fullSpeed ? ['-XX:TieredStopAtLevel=4'] : [];
   const out = openSync(log, 'a');
-  const child = spawn('java', [...loud(command, version, jvm)], {
+  const child = spawn('java', loud(options.fullSpeed ? asOperators(command) : command, version), {
     cwd: folder,
     stdio: ['ignore', out, out],
     detached: true,
@@ -80,10 +80,21 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Mir
   };
 }
 
-/** The log at INFO, and with options of the JVM that win over the harness's own. */
-function loud(command: readonly string[], version: KafkaLine, jvm: readonly string[]): string[] {
+/** The log at INFO. */
+function loud(command: readonly string[], version: KafkaLine): string[] {
   const at = command.indexOf('-cp');
-  return [...command.slice(0, at), ...logging(version), ...jvm, ...command.slice(at)];
+  return [...command.slice(0, at), ...logging(version), ...command.slice(at)];
+}
+
+/** Kafka's kafka-run-class.sh and connect-mirror-maker.sh instead of what makes tests short. */
+function asOperators(command: readonly string[]): string[] {
+  const ours = new Set(quick);
+  const rest = command.filter(
+    (word) => !ours.has(word) && !word.startsWith('-XX:SharedArchiveFile'),
+  );
+  const theirs = ['-server', '-Xms256M', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20'];
+  const more = ['-XX:InitiatingHeapOccupancyPercent=35', '-XX:+ExplicitGCInvokesConcurrent'];
+  return [...theirs, ...more, ...rest];
 }
 
 export interface MirrorView {
