@@ -55,10 +55,11 @@ export const importMm2Command: Command = {
   },
   async run(args, io) {
     const settings = readMm2Settings(settingsText(args.words[0]!));
-    const plan = planImport(settings, args.text('target'));
-    const starts = args.flag('without-offsets')
-      ? new Map<string, StartOffset[]>()
-      : await readStarts(settings, plan, args);
+    const withOffsets = !args.flag('without-offsets');
+    const plan = planImport(settings, { target: args.text('target'), withOffsets });
+    const starts = withOffsets
+      ? await readStarts(settings, plan, args)
+      : new Map<string, StartOffset[]>();
     const files = [...plan.files, ...startFiles(starts)];
     const folder = args.text('out') ?? '.';
     if (!args.flag('dry-run')) write(folder, files, args.flag('force'));

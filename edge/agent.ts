@@ -6,9 +6,12 @@ import type { RecordBuffer } from './buffer/buffer.ts';
 import { openBuffer } from './buffer/thread.ts';
 import type { EdgeConfig, SourceSettings } from './config.ts';
 import { Heartbeats } from './heartbeat.ts';
+import { kafkaClusters } from './kafka-clusters.ts';
+import { KafkaReports } from './kafka-reports.ts';
 import { openLinkIdentity } from './link-identity.ts';
 import { openHostSource } from './source/host.ts';
 import { openHttpSource } from './source/http.ts';
+import { type KafkaSource, openKafkaSource } from './source/kafka.ts';
 import { openMqttSource } from './source/mqtt.ts';
 import type { Source, SourceContext } from './source/source.ts';
 import { openStatus, type Status } from './status.ts';
@@ -52,9 +55,10 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
       deliver: (delivery) => buffer.append(delivery),
       positions: (prefix) => buffer.positions(prefix),
     };
-    const sources = config.sources.map((settings) => openSource(settings, context, deps));
-    const link = openLink(config, buffer, () => states(sources), deps);
-    const { uplink, heartbeats, replaced } = link;
+    const { alias } = config;
+    const sources = config.sources.map((one) => openSource(one, context, { ...deps, alias }));
+    const link = openLink(config, { buffer, sources }, deps);
+    const { uplink, heartbeats, kafka, replaced } = link;
     closing.push(link.close);
     const status = await openStatus({
       listen: config.status.listen,
@@ -71,6 +75,7 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
     if (config.central.urls.length > 0) {
       uplink.start();
       heartbeats.start();
+      kafka?.start();
     }
     for (const source of sources) {
       closing.push(() => source.stop());
@@ -78,12 +83,15 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
     }
     return { ...describe(status, sources), replaced, stop: (deadlineMs) => stop(deadlineMs) };
     async function stop(deadlineMs: number): Promise<void> {
+      // It ends with the connections of the sources that it asks through.
+      const told = kafka?.stop();
       // A full buffer may hold deliveries for ever: closing it rejects them, unacknowledged.
       const stopping = Promise.all(sources.map((source) => source.stop()));
       await Promise.race([stopping, clock.sleep(deadlineMs * sourcesShare)]);
       await uplink.stop(deadlineMs * drainShare);
       await heartbeats.stop();
       await undo();
+      await told;
     }
   } catch (error) {
     await undo().catch((also: unknown) => log.error({ error: String(also) }, 'while giving up'));
@@ -93,16 +101,22 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
 
 const states = (sources: readonly Source[]) => sources.map((source) => source.state());
 
-function openSource(settings: SourceSettings, context: SourceContext, deps: AgentDeps): Source {
+const isKafka = (source: Source): source is KafkaSource => source.type === 'kafka';
+
+function openSource(
+  settings: SourceSettings,
+  context: SourceContext,
+  deps: AgentDeps & { alias: string },
+): Source {
   if (settings.type === 'mqtt') return openMqttSource(settings, context, deps);
   if (settings.type === 'http') return openHttpSource(settings, context, deps);
+  if (settings.type === 'kafka') return openKafkaSource(settings, context, deps);
   return openHostSource(settings, context, deps);
 }
 
 function openLink(
   config: EdgeConfig,
-  buffer: RecordBuffer,
-  sources: () => ReturnType<Source['state']>[],
+  { buffer, sources }: { buffer: RecordBuffer; sources: readonly Source[] },
   { clock, log, random, version }: AgentDeps,
 ) {
   const identity = openLinkIdentity(config, () => client.url, { clock, log, random });
@@ -122,15 +136,20 @@ function openLink(
     const { bsize, bavail, blocks } = await statfs(dirname(config.buffer.path));
     return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
   };
+  const under = { client, uplink, clock, log, alias, requestTimeoutMs };
   const heartbeats = new Heartbeats({
-    ...{ buffer, client, uplink, clock, log, alias, agent, requestTimeoutMs, sources, disk },
+    ...{ ...under, buffer, agent, disk, sources: () => states(sources) },
   });
+  const replicated = sources.filter(isKafka);
+  const clusters = () => kafkaClusters(replicated, buffer);
+  const kafka = replicated.length > 0 ? new KafkaReports({ ...under, clusters }) : undefined;
   const close = async () => {
+    await kafka?.stop();
     await uplink.stop(0);
     await heartbeats.stop();
     await identity.close();
   };
-  return { uplink, heartbeats, close, replaced: identity.replaced };
+  return { uplink, heartbeats, kafka, close, replaced: identity.replaced };
 }
 
 function describe(status: Status, sources: readonly Source[]) {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isLoopback, splitHostPort } from '#shared/std/listen-address.ts';
 import type { ReadOf } from '#shared/std/settings-spec.ts';
 import type { SourceSettings } from './config.ts';
+import { kafkaOf } from './config-source-kafka.ts';
 import type { EdgeSpec } from './config-spec.ts';
 import type { HostSettings } from './source/host-settings.ts';
 import type { HttpSettings } from './source/http-settings.ts';
@@ -17,7 +18,7 @@ import {
 } from './source/mqtt-settings.ts';
 
 type Written = NonNullable<ReadOf<EdgeSpec>['source'][number]>;
-type WrittenOf<T extends Written['type']> = Extract<Written, { type: T }>;
+export type WrittenOf<T extends Written['type']> = Extract<Written, { type: T }>;
 
 /** `field` is within the source, for example `subscribe[0]`. */
 export interface Told {
@@ -33,6 +34,7 @@ export function sourceOf(
 ): SourceSettings | undefined {
   if (written.type === 'mqtt') return mqttOf(written, alias, told);
   if (written.type === 'http') return httpOf(written, told);
+  if (written.type === 'kafka') return kafkaOf(written, alias, told);
   return hostOf(written, told);
 }
 

@@ -13,15 +13,10 @@ import {
 } from '#shared/std/settings-types.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
 import { limits } from '#shared/wire/limits.ts';
+import { kafka } from './config-spec-kafka.ts';
+import { name } from './config-spec-name.ts';
 import { hostDefaults } from './source/host-settings.ts';
 import { httpDefaults } from './source/http-settings.ts';
-
-const name = setting(text, {
-  doc: 'Unique name of this source on this edge.',
-  shownDefault: 'made of its type and address',
-  check: (value) =>
-    /^[^/\s]{1,100}$/.test(value) ? undefined : 'must be 1 to 100 characters, no slash, no space',
-});
 
 const password = {
   username: setting(text, { doc: 'User name.', example: '"gateway"' }),
@@ -199,18 +194,7 @@ export const edgeSpec = (stateDirectory: string) =>
         default: '127.0.0.1:8081',
       }),
     }),
-    source: list(
-      'Where records come from.',
-      choice(
-        'One source.',
-        { mqtt, http, host },
-        {
-          refused: {
-            kafka: 'this release has no Kafka source yet; known are "mqtt", "http" and "host"',
-          },
-        },
-      ),
-    ),
+    source: list('Where records come from.', choice('One source.', { mqtt, http, host, kafka })),
     log: table('The log, on standard error.', {
       level: setting(oneOf('debug', 'info', 'warn', 'error'), {
         doc: 'Least level that is logged.',

@@ -10,9 +10,10 @@ import { type EdgeSpec, edgeSpec } from './config-spec.ts';
 import { joinTokenOf, supplyIdentity } from './join-settings.ts';
 import type { HostSettings } from './source/host-settings.ts';
 import type { HttpSettings } from './source/http-settings.ts';
+import type { KafkaSettings } from './source/kafka-settings.ts';
 import { type MqttSettings, targetProblem } from './source/mqtt-settings.ts';
 
-export type SourceSettings = MqttSettings | HttpSettings | HostSettings;
+export type SourceSettings = MqttSettings | HttpSettings | HostSettings | KafkaSettings;
 
 /** Everything that an edge is told; times in ms, sizes in bytes. */
 export interface EdgeConfig {

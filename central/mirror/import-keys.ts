@@ -49,6 +49,7 @@ const fates: readonly [pattern: RegExp, fate: Fate, note: string][] = [
   [/^(offset\.flush|admin\.timeout|consumer\.poll\.timeout)/, 'otherwise', always],
   [/\.acks$|\.enable\.idempotence$/, 'otherwise', always],
   [/^(key|value|header)\.converter/, 'otherwise', 'records are carried byte for byte'],
+  [/^source\.consumer\.auto\.offset\.reset$/, 'taken', 'start of the source'],
   [/auto\.offset\.reset$/, 'none', 'without a stored position a topic is read from its start'],
   [/\.filter\.class$/, 'none', 'own filter classes cannot run here; write them as patterns'],
   [/^forwarding\.admin\.class$/, 'none', 'own classes cannot run here'],

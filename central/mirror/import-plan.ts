@@ -42,8 +42,16 @@ const folder = '/etc/tributary';
 /** File of start positions of a site, beside its settings. */
 export const startOffsetsName = (site: string): string => `${site}.start-offsets.ndjson`;
 
-/** `target` undefined: the cluster that all enabled flows go to. Throws an ImportError. */
-export function planImport(settings: Mm2Settings, target?: string): ImportPlan {
+export interface ImportOptions {
+  /** Default: the cluster that all enabled flows go to. */
+  target?: string | undefined;
+  /** Sites get a file of start positions. Default: they do. */
+  withOffsets?: boolean;
+}
+
+/** Throws an ImportError. */
+export function planImport(settings: Mm2Settings, options: ImportOptions = {}): ImportPlan {
+  const { target, withOffsets = true } = options;
   const enabled = settings.flows.filter((flow) => flow.enabled);
   const chosen = target ?? onlyTarget(enabled);
   const flows = enabled.filter((flow) => flow.target === chosen);
@@ -59,7 +67,7 @@ export function planImport(settings: Mm2Settings, target?: string): ImportPlan {
   }
   const files = [
     ...centralFiles(settings, chosen, flows, remarks),
-    ...flows.flatMap((flow) => siteFiles(settings, flow, remarks)),
+    ...flows.flatMap((flow) => siteFiles(settings, flow, { remarks, withOffsets })),
   ];
   const sites = flows.map(({ source }) => source);
   return { target: chosen, sites, files, report: reportOf(settings, chosen), remarks };
@@ -75,8 +83,12 @@ function onlyTarget(flows: readonly Mm2Flow[]): string {
   );
 }
 
-function siteFiles(settings: Mm2Settings, flow: Mm2Flow, remarks: string[]): ImportedFile[] {
-  const { source: site } = flow;
+function siteFiles(
+  settings: Mm2Settings,
+  flow: Mm2Flow,
+  { remarks, withOffsets }: { remarks: string[]; withOffsets: boolean },
+): ImportedFile[] {
+  const { source: site, target } = flow;
   const passwordFile = `${folder}/${site}-kafka.password`;
   const connection = connectionOf(settings.clusters.get(site)!, passwordFile);
   remarks.push(...connection.remarks);
@@ -95,7 +107,9 @@ function siteFiles(settings: Mm2Settings, flow: Mm2Flow, remarks: string[]): Imp
     topics_exclude: list('topics.exclude', 'topics.blacklist'),
     groups: list('groups'),
     groups_exclude: list('groups.exclude', 'groups.blacklist'),
-    start_offsets_file: `${folder}/${startOffsetsName(site)}`,
+    cut_loops_of: [target],
+    start: flow.settings.get('source.consumer.auto.offset.reset'),
+    start_offsets_file: withOffsets ? `${folder}/${startOffsetsName(site)}` : undefined,
     ...connectionTables(connection),
   };
   const text = tomlFile(`Of the site "${site}": its ${folder}/edge.toml.`, [

@@ -21,7 +21,7 @@ export interface PartitionReaderOptions {
    * it is read again after a pause, or at once after a seek. Rejecting changes nothing.
    */
   onError(of: TopicPartition, error: Error): Promise<void> | void;
-  /** The partition's position moved: all before it was taken over. */
+  /** It was read, if only to see that there is nothing new: all before `offset` was taken over. */
   onPosition?(of: TopicPartition, offset: number): void;
   /**
    * Bytes of answers that are asked for at once, and of those not taken over yet, each. Default
@@ -233,10 +233,9 @@ export class PartitionReader {
   }
 
   #moved(part: Part, offset: number): void {
-    const before = part.offset;
     part.offset = offset;
     part.backoff.reset();
-    if (offset !== before) this.#options.onPosition?.(part, offset);
+    this.#options.onPosition?.(part, offset);
     this.#becomeReady(part);
   }
 

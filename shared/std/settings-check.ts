@@ -116,9 +116,7 @@ class TreeCheck {
     }
     const key = join(path, 'type');
     const known = Object.keys(spec.choices);
-    if (typeof raw === 'string' && Object.hasOwn(spec.refused, raw)) {
-      this.#add(typeNode, key, spec.refused[raw]!, showValue(raw));
-    } else if (typeNode === undefined) {
+    if (typeNode === undefined) {
       const message = `is missing; must be ${known.map((name) => `"${name}"`).join(' or ')}`;
       this.#problems.push({ origin: node?.origin ?? above, key, message, isAbsence: true });
     } else {

@@ -54,8 +54,6 @@ export interface ChoiceSpec<
   kind: 'choice';
   doc: string;
   choices: C;
-  /** Known types that cannot be had, and why. */
-  refused: { readonly [type: string]: string };
   defaultType?: string;
 }
 
@@ -116,5 +114,5 @@ export const list = <I extends TableSpec | ChoiceSpec>(doc: string, item: I): Li
 export const choice = <C extends { [type: string]: TableSpec }>(
   doc: string,
   choices: C,
-  options: { refused?: { readonly [type: string]: string }; defaultType?: string } = {},
-): ChoiceSpec<C> => ({ kind: 'choice', doc, choices, refused: {}, ...options });
+  options: { defaultType?: string } = {},
+): ChoiceSpec<C> => ({ kind: 'choice', doc, choices, ...options });

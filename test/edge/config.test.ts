@@ -33,6 +33,8 @@ const source = (rest: string) => `alias = "a"\n[[source]]\n${rest}`;
 const mqtt = (rest: string) =>
   source(`type = "mqtt"\nsubscribe = [{ filter = "s/+", topic = "t" }]\n${rest}`);
 
+const kafka = (rest: string) => source(`type = "kafka"\nbrokers = ["h:9092"]\n${rest}`);
+
 test('an alias is a whole edge: it keeps what it is sent', () => {
   const config = load('alias = "factory-a"');
   expect(config).toEqual({
@@ -234,8 +236,18 @@ test.each([
   ['alias = "a"\n[[topic]]\nname = "heartbeats"', 'is reserved'],
   ['alias = "a"\n[[topic]]\nname = "x"\nmax_bytes = "20GiB"', 'more than buffer.max_bytes'],
   ['alias = "a"\n[[topic]]', 'topic[0].name: is missing'],
-  [source('type = "kafka"\nbrokers = ["x"]'), 'this release has no Kafka source yet'],
-  [source('type = "opcua"'), 'must be "mqtt" or "http" or "host"'],
+  [source('type = "opcua"'), 'must be "mqtt" or "http" or "host" or "kafka"'],
+  [source('type = "kafka"'), 'brokers: is missing'],
+  [source('type = "kafka"\nbrokers = ["x"]'), 'names "x", which is not host:port'],
+  [kafka('topics = ["*.data"]'), 'any characters are ".*"'],
+  [kafka('groups_exclude = ["("]'), 'groups_exclude'],
+  [kafka('start = "0"'), '"earliest" or "latest"'],
+  [kafka('on_recreate = "stop"'), '"append" or "halt"'],
+  [kafka('cut_loops_of = ["a.b"]'), 'cut_loops_of'],
+  [kafka('start_offsets_file = "/no"'), '/no: there is no such file'],
+  [kafka('sasl.username = "x"'), 'sasl.mechanism: is missing'],
+  [kafka('tls.cert_file = "/x"'), 'and tls.key_file go together'],
+  [kafka('separator = "_"'), 'there is no such setting'],
   [source('name = "x"'), 'source[0].type: is missing'],
   [source('type = "host"\ntopic = "x.internal"'), 'is reserved'],
   [source('type = "host"\nname = "a/b"'), 'no slash'],
@@ -278,6 +290,14 @@ test('routes that cannot work name what is wrong', () => {
   expect(route('filter = "a", topic = "t", kye = "x"')).toContain('did you mean "key"');
   const shared = 'listen = "127.0.0.1:1"\nsubscribe = [{ filter = "$share/g/a", topic = "t" }]';
   expect(problems(source(`type = "mqtt"\n${shared}`)).join()).toContain('shares a subscription');
+});
+
+test("a Kafka source takes MirrorMaker 2's defaults, and never goes round in circles", () => {
+  const [read] = load(kafka('')).sources;
+  expect(read).toMatchObject({
+    ...{ name: 'kafka', topics: ['.*'], start: 'earliest', cutLoopsOf: ['central', 'a'] },
+    groupsExclude: ['console-consumer-.*', 'connect-.*', '__.*'],
+  });
 });
 
 test('what may surprise is allowed with a warning', () => {

@@ -6,7 +6,7 @@ import { javaRead, javaWrite, type ReadRecord } from '../kafka/clients.ts';
 import { startKafka } from '../kafka/kafka.ts';
 import { mirrorView } from '../kafka/mirror-maker.ts';
 import { capturedIo } from '../shared/std/captured-io.ts';
-import { KafkaSite } from './kafka-site.ts';
+import { LightEdge } from './light-edge.ts';
 import { House } from './programs.ts';
 
 const alias = 'factory-a';
@@ -58,29 +58,28 @@ export async function resumeGroups(total: number, behind: readonly number[]): Pr
     ],
     { 'transactional.id': 'orders-of-the-site' },
   );
-  await javaWrite(bootstrap, [
-    { do: 'create', topic: 'elsewhere' },
-    { do: 'generate', topic: 'elsewhere', count: Math.ceil(total / 3), bytes: 30, seed: 50 },
-  ]);
-  const site = new KafkaSite({ alias, kafka, topic, url: link! });
-  const other = new KafkaSite({
-    alias: 'store-1',
-    kafka,
-    topic: 'elsewhere',
-    as: topic,
-    url: link!,
+  const site = house.edge({
+    ...{ alias, central: link! },
+    more: `[[source]]\ntype = "kafka"\nbrokers = ["${bootstrap}"]\ntopics = ["${topic}"]`,
   });
-  for (const one of [site, other]) {
-    await one.start();
-    onTestFinished(() => one.stop());
-  }
+  const other = await LightEdge.open({
+    ...{ alias: 'store-1', urls: [link!], folder: house.folder, partitions: 1 },
+  });
+  onTestFinished(() => other.close());
 
   // While the groups read at the site, two sites' records land one between the other.
   const read = new Map<string, string[]>();
   const all = await javaRead(bootstrap, { topics: [topic], timeoutMs: 240_000 });
   const values = all.map(({ value }) => String(value));
   expect(values).toHaveLength(total);
-  await Promise.all([site.replicate(), other.replicate()]);
+  await site.start();
+  for (let sent = 0; sent < total / 3; sent += 500) {
+    await other.publish(
+      topic,
+      'k',
+      Array.from({ length: 500 }, (_, i) => `other ${sent + i}`),
+    );
+  }
   for (const count of behind) {
     const group = `dashboard-${count}`;
     const records = await javaRead(bootstrap, {

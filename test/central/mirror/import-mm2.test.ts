@@ -6,6 +6,8 @@ import { runCentral } from '#central/cli.ts';
 import { readMm2Settings } from '#central/mirror/import-flows.ts';
 import { StoredOffsets, startOffsetsFile } from '#central/mirror/import-offsets.ts';
 import { planImport } from '#central/mirror/import-plan.ts';
+import { loadEdgeConfig } from '#edge/config.ts';
+import { mm2Defaults } from '#shared/wire/mm2-filter.ts';
 import { capturedIo } from '../../shared/std/captured-io.ts';
 
 const simple = `
@@ -15,7 +17,7 @@ central.bootstrap.servers = c-1:9092
 factory-a->central.enabled = true
 `;
 
-const planOf = (text: string, target?: string) => planImport(readMm2Settings(text), target);
+const planOf = (text: string, target?: string) => planImport(readMm2Settings(text), { target });
 const fileOf = (text: string, name: string) =>
   planOf(text).files.find((file) => file.name === name)?.text;
 
@@ -55,6 +57,7 @@ url = "https://CENTRAL:8443"
 [[source]]
 type = "kafka"
 brokers = ["a-1:9092", "a-2:9092"]
+cut_loops_of = ["central"]
 start_offsets_file = "/etc/tributary/factory-a.start-offsets.ndjson"
 `,
     },
@@ -251,6 +254,46 @@ describe('the command', () => {
       errors: expect.stringContaining('--force'),
     });
     expect(await run(...argv, '--force')).toMatchObject({ code: 0 });
+  });
+
+  test("what is written for a site is what an edge reads, password and positions' file too", () => {
+    const text = `${simple}security.protocol = SASL_SSL
+factory-a.sasl.mechanism = SCRAM-SHA-512
+factory-a.sasl.jaas.config = x required username="mm" password="secret";
+topics = orders, sensor-.*
+groups.exclude = tmp-.*
+factory-a->central.source.consumer.auto.offset.reset = latest
+`;
+    const starts = startOffsetsFile([{ topic: 'orders', partition: 1, next: 42 }]);
+    const files = [...planOf(text).files, { name: 'factory-a.start-offsets.ndjson', text: starts }];
+    for (const file of files) {
+      const moved = file.text.replaceAll('/etc/tributary', folder);
+      writeFileSync(join(folder, file.name), moved);
+    }
+    const config = loadEdgeConfig({ file: join(folder, 'factory-a.edge.toml'), env: {} });
+    expect(config.sources).toEqual([
+      {
+        ...{ type: 'kafka', name: 'kafka', topics: ['orders', 'sensor-.*'], groups: ['.*'] },
+        connection: {
+          brokers: ['a-1:9092', 'a-2:9092'],
+          tls: { enabled: true },
+          sasl: {
+            ...{ mechanism: 'scram-sha-512', username: 'mm' },
+            password_file: join(folder, 'factory-a-kafka.password'),
+          },
+        },
+        ...{ topicsExclude: mm2Defaults.topicsExclude, groupsExclude: ['tmp-.*'], acls: false },
+        ...{ cutLoopsOf: ['central'], isolation: 'read_committed', onRecreate: 'append' },
+        ...{ start: 'latest', startOffsets: [{ topic: 'orders', partition: 1, next: 42 }] },
+        refreshMs: 5_000,
+      },
+    ]);
+  });
+
+  test('without positions no file of them is named', async () => {
+    await run('--without-offsets', '--out', out());
+    const config = loadEdgeConfig({ file: join(out(), 'factory-a.edge.toml'), env: {} });
+    expect(config.sources).toMatchObject([{ startOffsets: [], start: 'earliest' }]);
   });
 
   test('a file with a secret is for its owner alone', async () => {

@@ -44,14 +44,10 @@ const spec = table('A test.', {
   ),
   source: list(
     'Sources.',
-    choice(
-      'One source.',
-      {
-        mqtt: table('MQTT.', { url: setting(text, { doc: 'Broker.', required: true }) }),
-        host: table('Vitals.', { interval: setting(duration(1), { doc: 'Pace.', default: '2s' }) }),
-      },
-      { refused: { kafka: 'is not in this release' } },
-    ),
+    choice('One source.', {
+      mqtt: table('MQTT.', { url: setting(text, { doc: 'Broker.', required: true }) }),
+      host: table('Vitals.', { interval: setting(duration(1), { doc: 'Pace.', default: '2s' }) }),
+    }),
   ),
 });
 
@@ -171,7 +167,7 @@ ulr = "mqtt://x"
     '/edge.toml:11: topic[0].name: is missing and has no default; set it (Name.)',
     '/edge.toml:12: topic[0].partitions = 0: must be a whole number from 1 to 100',
     '/edge.toml:14: source[0].type = "mqqt": must be "mqtt" or "host"; did you mean "mqtt"?',
-    '/edge.toml:16: source[1].type = "kafka": is not in this release',
+    '/edge.toml:16: source[1].type = "kafka": must be "mqtt" or "host"',
     '/edge.toml:18: source[2].type: is missing; must be "mqtt" or "host"',
     '/edge.toml:22: source[3].ulr = "mqtt://x": there is no such setting; did you mean "url"?',
     '/edge.toml:20: source[3].url: is missing and has no default; set it (Broker.)',
