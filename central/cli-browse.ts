@@ -65,6 +65,12 @@ interface Flow {
   recordsPerSecond: number;
   watermark: string | null;
   heldBackBy: string[];
+  sources: { remoteTopic: string; copy: Copy | null }[];
+}
+
+interface Copy {
+  behind: number | null;
+  trouble: string | null;
 }
 
 function flowsTable(answer: unknown): string {
@@ -86,7 +92,20 @@ function flowsTable(answer: unknown): string {
     { name: 'HELD BACK BY' },
     { name: 'FROM' },
   ];
-  return textTable([INTO!, RECORDS!, RATE!, WATERMARK!, HELD!, FROM!], rows);
+  const copies = flows.flatMap(copiesOf);
+  return [textTable([INTO!, RECORDS!, RATE!, WATERMARK!, HELD!, FROM!], rows), ...copies].join(
+    '\n',
+  );
+}
+
+/** Of what is copied, where something has yet to come. */
+function copiesOf({ into, sources }: Flow): string[] {
+  return sources.flatMap(({ remoteTopic, copy }) => {
+    if (!copy || (copy.behind === 0 && copy.trouble === null)) return [];
+    const behind = copy.behind === null ? 'not known how far' : `${showCount(copy.behind)} offsets`;
+    const why = copy.trouble === null ? '' : `; stands still: ${printable(copy.trouble)}`;
+    return [`${into}: the copy of ${remoteTopic} is behind, ${behind}${why}`];
+  });
 }
 
 interface LossRow {
@@ -135,6 +154,7 @@ interface TopicOffsets {
   kind: string;
   partitions: number;
   records: number;
+  troubles: string[];
   offsets: { partition: number; startOffset: number; endOffset: number }[];
 }
 
@@ -147,7 +167,7 @@ function topicsTable(answer: unknown): string {
     showCount(partitions),
     showCount(count),
   ]);
-  return textTable(
+  const table = textTable(
     [
       { name: 'TOPIC' },
       { name: 'KIND' },
@@ -156,6 +176,10 @@ function topicsTable(answer: unknown): string {
     ],
     rows,
   );
+  const troubles = topics.flatMap(({ topic, troubles }) =>
+    troubles.map((trouble) => `${topic}: ${printable(trouble)}`),
+  );
+  return [table, ...troubles].join('\n');
 }
 
 interface ShownRecord {

@@ -52,7 +52,8 @@ export async function startCollector(
     const landing = await openLanding(config, { clock, log });
     closing.push(() => landing.close());
     const merge = openMerge(config.flows.filter(({ external }) => !external));
-    const fleet = await openFleet({ landing, merge, clock, log, ...config.fleet });
+    const external = config.flows.filter((flow) => flow.external);
+    const fleet = await openFleet({ landing, merge, external, clock, log, ...config.fleet });
     closing.push(() => fleet.close());
     landing.onForeign?.(fleet.onForeign);
     const mirror = await openMirrorOf(config, landing, { clock, log });

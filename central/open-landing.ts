@@ -5,7 +5,7 @@ import { globMatcher } from '#shared/std/glob.ts';
 import type { Logger } from '#shared/std/log.ts';
 import type { CentralConfig, KafkaLandingSettings } from './config.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
-import type { CopyFlows } from './landing/kafka-copier.ts';
+import type { CopyFlows } from './landing/kafka-copy-sources.ts';
 import type { Landing } from './landing/landing.ts';
 import { openMerge } from './merge/merge.ts';
 

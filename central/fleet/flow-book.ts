@@ -1,7 +1,8 @@
 import { remoteTopic } from '#shared/wire/topic-name.ts';
-import type { TopicRow } from '../landing/landing.ts';
+import type { CopyView, TopicRow } from '../landing/landing.ts';
 import type { Flow, Merge } from '../merge/merge.ts';
 import type { EdgeRecord } from './edge-record.ts';
+import { FlowCopies, type FlowSource } from './flow-copies.ts';
 import type { StreamFacts } from './lag.ts';
 import { Rate } from './rate.ts';
 import type { Timeline } from './timeline.ts';
@@ -17,6 +18,7 @@ interface Feed {
 
 interface FlowFacts {
   flow: Flow;
+  external: boolean;
   /** By remote topic. */
   feeds: Map<string, Feed>;
   rate: Rate;
@@ -30,16 +32,25 @@ export class FlowBook {
   readonly #merge: Merge;
   readonly #timeline: Timeline;
   readonly #flows: Map<string, FlowFacts>;
+  readonly #copies: FlowCopies;
 
-  constructor(merge: Merge, timeline: Timeline) {
+  /** `external`: flows that take what others write. */
+  constructor(
+    { merge, external }: { merge: Merge; external: readonly Flow[] },
+    timeline: Timeline,
+    stalledAfterMs: number,
+  ) {
     this.#merge = merge;
     this.#timeline = timeline;
-    this.#flows = new Map(
-      merge.flows.map((flow) => [
-        flow.into,
-        { flow, feeds: new Map(), rate: new Rate(), partitions: 0, records: 0 },
-      ]),
-    );
+    this.#copies = new FlowCopies(timeline, stalledAfterMs);
+    const facts = (flow: Flow, external: boolean): [string, FlowFacts] => [
+      flow.into,
+      { flow, external, feeds: new Map(), rate: new Rate(), partitions: 0, records: 0 },
+    ];
+    this.#flows = new Map([
+      ...merge.flows.map((flow) => facts(flow, false)),
+      ...external.map((flow) => facts(flow, true)),
+    ]);
   }
 
   /** A stream was heard of for the first time. */
@@ -69,6 +80,16 @@ export class FlowBook {
     }
   }
 
+  /** Copies as they stand now: what came with them since they were told last counts. */
+  copied(views: readonly CopyView[]): void {
+    const now = this.#timeline.now();
+    for (const { into, records } of this.#copies.take(views)) {
+      const facts = this.#flows.get(into);
+      facts?.rate.add(now, records);
+      if (facts) facts.records += records;
+    }
+  }
+
   /** Records landed so far, to be handed back to `counted`. */
   marks(): Map<string, number> {
     return new Map([...this.#flows].map(([into, { records }]) => [into, records]));
@@ -89,45 +110,51 @@ export class FlowBook {
   views(unseen: readonly EdgeRecord[]): FlowView[] {
     const expected = unseen.map((edge) => ({ edge, feeds: this.#merge.expectedOf(edge.alias) }));
     return [...this.#flows.values()].map((facts) => {
-      const known = [...facts.feeds.values()].map((feed) => ({
-        ...feed,
-        watermark: watermarkOf(feed),
-      }));
+      const { into } = facts.flow;
+      const known = [...facts.feeds.values()].map(({ edge, topic, streams }) =>
+        this.#source(into, edge, topic, watermarkOf(edge, streams)),
+      );
       const missing = expected.flatMap(({ edge, feeds }) =>
         feeds
-          .filter(({ into }) => into === facts.flow.into)
-          .map(({ topic }) => ({ edge, topic, watermark: null })),
+          .filter((feed) => feed.into === into)
+          .map(({ topic }) => this.#source(into, edge, topic, null)),
       );
-      return this.#view(facts, [...known, ...missing]);
+      return this.#view(facts, [...known, ...missing, ...this.#copies.external(into)]);
     });
   }
 
+  /** While what is older has yet to be copied, what is newer waits: complete through nothing. */
+  #source(into: string, edge: EdgeRecord, topic: string, watermark: number | null): FlowSource {
+    const remote = remoteTopic(edge.alias, topic);
+    const copy = this.#copies.fill(into, remote);
+    return {
+      ...{ alias: edge.alias, topic, remoteTopic: remote, state: edge.state, copy },
+      watermark: copy ? null : watermark,
+    };
+  }
+
   #view(
-    { flow, partitions, records, rate }: FlowFacts,
-    feeds: readonly { edge: EdgeRecord; topic: string; watermark: number | null }[],
+    { flow, external, partitions, records, rate }: FlowFacts,
+    sources: readonly FlowSource[],
   ): FlowView {
     const timeline = this.#timeline;
-    const { watermark, heldBackBy } = overall(
-      feeds.map(({ edge, watermark }) => ({ alias: edge.alias, watermark })),
-    );
+    const { watermark, heldBackBy } = overall(sources);
     return {
       into: flow.into,
       from: [...flow.from],
+      external,
       partitions,
       records,
       recordsPerSecond: rate.perSecond(timeline.now()),
       watermark: timeline.wallOrNull(watermark),
       heldBackBy,
-      sources: feeds.map(({ edge, topic, watermark }) => ({
-        alias: edge.alias,
-        topic,
-        remoteTopic: remoteTopic(edge.alias, topic),
-        watermark: timeline.wallOrNull(watermark),
-        state: edge.state,
+      sources: sources.map((source) => ({
+        ...source,
+        watermark: timeline.wallOrNull(source.watermark),
       })),
     };
   }
 }
 
-const watermarkOf = ({ edge, streams }: Feed): number | null =>
+const watermarkOf = (edge: EdgeRecord, streams: readonly StreamFacts[]): number | null =>
   lowest(streams.map((stream) => streamWatermark(stream, edge.facts)));

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import type { CommittedAlias, Landing, LossWrite } from '../landing/landing.ts';
-import type { Merge } from '../merge/merge.ts';
+import type { Flow, Merge } from '../merge/merge.ts';
 import { EdgeRecord } from './edge-record.ts';
 import { edgeView, streamViews } from './edge-view.ts';
 import { EventLog } from './event-log.ts';
@@ -12,6 +12,8 @@ import { Timeline } from './timeline.ts';
 export interface FleetOptions {
   landing: Landing;
   merge: Merge;
+  /** Flows that take what others write. */
+  external?: readonly Flow[];
   clock: Clock;
   log: Logger;
   /** Sites that should report; shown as never-seen until they do. */
@@ -49,7 +51,8 @@ class FleetBook {
     this.#options = options;
     this.#timeline = new Timeline(options.clock);
     this.#events = new EventLog(options.clock);
-    this.#flows = new FlowBook(options.merge, this.#timeline);
+    const { merge, external = [], stalledAfterMs } = options;
+    this.#flows = new FlowBook({ merge, external }, this.#timeline, stalledAfterMs);
   }
 
   async restore(): Promise<void> {
@@ -111,6 +114,7 @@ class FleetBook {
         return { ...view, streams: streamViews(edge, this.#timeline) };
       },
       flows: () => {
+        this.#copied();
         const unseen = this.#sorted().filter((edge) => this.#refresh(edge).state === 'never-seen');
         return this.#flows.views(unseen);
       },
@@ -155,8 +159,19 @@ class FleetBook {
   #tick(): void {
     this.#ticks += 1;
     for (const edge of this.#edges.values()) this.#refresh(edge);
+    this.#copied();
     if (this.#ticks % lossTicks === 0) this.#tellLosses();
     if (this.#ticks % recountTicks === 0 && !this.#recounting) void this.#recount();
+  }
+
+  #copied(): void {
+    const copies = this.#options.landing.copies?.() ?? [];
+    this.#flows.copied(copies);
+    for (const { into, from, alias, trouble } of copies) {
+      if (trouble === null) continue;
+      const message = `the copy of ${from} into ${into} stands still: ${trouble}`;
+      this.#events.addOnce({ type: 'flow', alias, message });
+    }
   }
 
   #refresh(edge: EdgeRecord): EdgeRecord {

@@ -54,6 +54,8 @@ export interface StreamView {
 export interface FlowView {
   into: string;
   from: string[];
+  /** It takes topics that others write. */
+  external: boolean;
   partitions: number;
   records: number;
   recordsPerSecond: number;
@@ -67,7 +69,18 @@ export interface FlowView {
     remoteTopic: string;
     watermark: number | null;
     state: EdgeStateName;
+    /** null: it is merged as it lands. */
+    copy: FlowCopyView | null;
   }[];
+}
+
+/** How far the copy of a source into the merged topic has come. */
+export interface FlowCopyView {
+  records: number;
+  /** Offsets that have yet to be copied, transactions' markers included. */
+  behind: number | null;
+  /** Why it stands still. */
+  trouble: string | null;
 }
 
 export interface FleetEvent {

@@ -2,23 +2,19 @@ import type { Fetched, Kafka, TopicInfo } from '#shared/kafka/kafka.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
-import { splitRemoteTopic } from '#shared/wire/topic-name.ts';
+import {
+  type CopyFlows,
+  externalSources,
+  type FoundSource,
+  fillSources,
+  originOf,
+} from './kafka-copy-sources.ts';
 import type { CopyRow } from './kafka-rows.ts';
 import { type Origin, stamp } from './kafka-stamping.ts';
 import type { LandingError } from './landing.ts';
 import type { Shard } from './shard.ts';
-import { type CopySource, type CopyWrite, planFills, unsealed } from './shard-copies.ts';
+import { type CopyWrite, unsealed } from './shard-copies.ts';
 import { copyKey } from './shard-state.ts';
-
-/** What flows copy, by the settings. */
-export interface CopyFlows {
-  /** Flows that take this topic, which others write. */
-  externalTargets(topic: string): readonly { into: string; start: 'earliest' | 'latest' }[];
-  /** Flows that take all of this remote topic, however old. */
-  fillTargets(remoteTopic: string): readonly string[];
-  /** Whether there are any; without, nothing is looked for. */
-  readonly any: boolean;
-}
 
 export interface CopierParts {
   kafka: Kafka;
@@ -37,15 +33,13 @@ export interface CopierParts {
 
 const discoverMs = 5_000;
 const pollMs = 500;
+/** How long a copy that cannot go on is left alone; the others go on. */
+const stuckMs = 2_000;
 const partitionBytesMax = 1024 * 1024;
 const answerBytesMax = 8 * 1024 * 1024;
 
-interface Job extends CopySource {
+interface Job extends FoundSource {
   shard: Shard;
-  /** 32 hexadecimal digits. */
-  incarnation: string;
-  partitions: number;
-  start: 'earliest' | 'latest';
 }
 
 /**
@@ -57,7 +51,9 @@ export class Copier {
   readonly #parts: CopierParts;
   readonly #stopped = new AbortController();
   readonly #done: Promise<void>;
-  readonly #troubles = new Map<string, string>();
+  readonly #troubles = new Map<string, { message: string; until: number }>();
+  /** Why nothing at all can be copied just now. */
+  #away: string | undefined;
   #jobs: Job[] = [];
   #discoveredAt = Number.NEGATIVE_INFINITY;
 
@@ -66,9 +62,10 @@ export class Copier {
     this.#done = parts.flows.any ? this.#run() : Promise.resolve();
   }
 
-  /** Copies that stand still, and why. */
-  troubles(): string[] {
-    return [...this.#troubles.values()];
+  /** Why this copy of ours stands still; undefined: it does not, or is another collector's. */
+  troubleOf(key: string): string | undefined {
+    const job = this.#jobs.find((one) => keyOf(one) === key);
+    return job?.shard.owned ? (this.#troubles.get(key)?.message ?? this.#away) : undefined;
   }
 
   async close(): Promise<void> {
@@ -85,8 +82,10 @@ export class Copier {
         await this.#discover();
         await this.#round();
         backoff.reset();
+        this.#away = undefined;
       } catch (error) {
         if (signal.aborted) return;
+        this.#away = (error as Error).message;
         if (backoff.attempts === 0) log.warn({ err: error }, 'flows cannot be copied just now');
         await clock.sleep(backoff.next(), signal).catch(() => {});
       }
@@ -106,35 +105,28 @@ export class Copier {
 
   *#external(topics: readonly TopicInfo[], shards: readonly Shard[]): Generator<Job> {
     const { flows, isOurs, shardOfCopy } = this.#parts;
-    for (const { topic, id, internal, partitions } of topics) {
-      if (internal || isOurs(topic)) continue;
-      for (const { into, start } of flows.externalTargets(topic)) {
-        for (const { partition } of partitions) {
-          const shard = shards.find((one) => one.id === shardOfCopy(topic, partition));
-          if (!shard) continue;
-          const source = { into, from: topic, partition, own: false };
-          yield { ...source, shard, incarnation: id, partitions: partitions.length, start };
-        }
-      }
+    for (const source of externalSources(topics, flows, isOurs)) {
+      const id = shardOfCopy(source.from, source.partition);
+      const shard = shards.find((one) => one.id === id);
+      if (shard) yield { ...source, shard };
     }
   }
 
   *#fills(topics: readonly TopicInfo[], shards: readonly Shard[]): Generator<Job> {
     const byName = new Map(topics.map((info) => [info.topic, info]));
     for (const shard of shards) {
-      for (const source of planFills(shard.state, this.#parts.flows.fillTargets)) {
-        const info = byName.get(source.from);
-        if (!info) continue;
-        const { id: incarnation, partitions } = info;
-        const more = { incarnation, partitions: partitions.length, start: 'earliest' as const };
-        yield { ...source, ...more, shard };
+      for (const source of fillSources(byName, this.#parts.flows, shard.state)) {
+        yield { ...source, shard };
       }
     }
   }
 
   async #round(): Promise<void> {
     const { kafka, clock } = this.#parts;
-    const jobs = this.#jobs.filter(({ shard }) => shard.owned);
+    const now = clock.monotonic();
+    const jobs = this.#jobs.filter((job) => {
+      return job.shard.owned && (this.#troubles.get(keyOf(job))?.until ?? now) <= now;
+    });
     if (jobs.length === 0) {
       await clock.sleep(pollMs, this.#stopped.signal).catch(() => {});
       return;
@@ -173,7 +165,7 @@ export class Copier {
   }
 
   async #piece(job: Job, row: CopyRow | undefined, offset: number, answer: Fetched): Promise<void> {
-    const key = copyKey(job.into, job.from, job.partition);
+    const key = keyOf(job);
     try {
       if (answer.error) throw answer.error;
       const write = this.#writeOf(job, row, offset, answer);
@@ -195,9 +187,9 @@ export class Copier {
     if (nextOffset === offset && row?.incarnation === incarnation && !own) return undefined;
     const pieces = own
       ? { batches: batches.map(({ bytes }) => unsealed(bytes)), losses: [] }
-      : stampAll(batches, offset, originOf(job, this.#parts.alias));
+      : stampAll(batches, offset, stampOf(job, this.#parts.alias));
     const records = pieces.batches.reduce((sum, { count }) => sum + count, row?.records ?? 0);
-    const alias = originOf(job, this.#parts.alias).alias;
+    const alias = stampOf(job, this.#parts.alias).alias;
     return {
       ...{ into, from, partition, own, seen: row ?? null, batches: pieces.batches },
       row: { next: nextOffset, incarnation, live: false, records },
@@ -206,20 +198,20 @@ export class Copier {
   }
 
   async #stuck(job: Job, key: string, error: LandingError, row?: CopyRow): Promise<void> {
-    const { log } = this.#parts;
+    const { log, clock } = this.#parts;
     if (error.code === 'moved' || error.code === 'closed') return;
     if ((error.code as string) === 'out-of-range' && row) {
       await this.#jumpTheGap(job, row);
       return;
     }
     if (!this.#troubles.has(key)) log.warn({ copy: key, err: error }, 'a copy stands still');
-    this.#troubles.set(key, `${key}: ${error.message}`);
+    this.#troubles.set(key, { message: error.message, until: clock.monotonic() + stuckMs });
   }
 
   /** Retention ran past us: what is gone is told, and the copy goes on. */
   async #jumpTheGap(job: Job, row: CopyRow): Promise<void> {
     const { from, partition, into, own, incarnation } = job;
-    const origin = originOf(job, this.#parts.alias);
+    const origin = stampOf(job, this.#parts.alias);
     const [start] = await this.#parts.kafka.admin.offsets([{ topic: from, partition }], 'earliest');
     const gone = Math.max(0, start! - row.next);
     await job.shard.copy({
@@ -243,6 +235,8 @@ export class Copier {
   }
 }
 
+const keyOf = ({ into, from, partition }: Job): string => copyKey(into, from, partition);
+
 function stampAll(batches: Fetched['batches'], offset: number, origin: Origin) {
   const pieces = batches.map(({ bytes }) => stamp(bytes, offset, origin));
   return {
@@ -251,8 +245,6 @@ function stampAll(batches: Fetched['batches'], offset: number, origin: Origin) {
   };
 }
 
-/** `plant-b.orders` comes from plant-b; a topic without a prefix from this cluster. */
-function originOf({ from, partition, partitions, incarnation }: Job, alias: string): Origin {
-  const parts = splitRemoteTopic(from) ?? { alias, topic: from };
-  return { ...parts, epoch: incarnation, partition, partitions };
+function stampOf({ from, partition, partitions, incarnation }: Job, alias: string): Origin {
+  return { ...originOf(from, alias), epoch: incarnation, partition, partitions };
 }

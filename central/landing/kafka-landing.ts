@@ -4,10 +4,10 @@ import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { type LossRecord, type StreamId, streamKey } from '#shared/wire/link.ts';
-import { isInternalTopic } from '#shared/wire/topic-name.ts';
 import type { MirrorHost } from '../mirror/mirror.ts';
 import type { BesideWriter } from './kafka-beside.ts';
-import { Copier, type CopyFlows } from './kafka-copier.ts';
+import { Copies } from './kafka-copies.ts';
+import type { CopyFlows } from './kafka-copy-sources.ts';
 import type { Follower } from './kafka-follower.ts';
 import { mirrorHost } from './kafka-mirror.ts';
 import { ownTopics, shardOf } from './kafka-names.ts';
@@ -15,6 +15,7 @@ import type { Owners } from './kafka-owners.ts';
 import { KafkaPages } from './kafka-pages.ts';
 import type { KafkaRegistry } from './kafka-registry.ts';
 import { fromRecord, type TopicFact } from './kafka-rows.ts';
+import type { TopicWatch } from './kafka-topic-watch.ts';
 import {
   type AliasState,
   type AliasSummary,
@@ -22,6 +23,7 @@ import {
   type CheckpointRow,
   type CommittedAlias,
   type CommittedHeartbeat,
+  type CopyView,
   changedFact,
   type Expected,
   type LandedWrite,
@@ -59,6 +61,10 @@ export interface KafkaLandingParts {
   flows: CopyFlows;
   /** Central's own alias. */
   alias: string;
+  /** How the settings of a topic do not fit. */
+  troublesOf: (topic: string) => readonly string[];
+  /** Keeps them looked at; `names`: the topics that landed. */
+  watchTopics: (names: () => readonly string[]) => TopicWatch;
   joinOwners: (linkUrl: string | null, onShards: (mine: readonly number[]) => void) => Owners;
 }
 
@@ -84,7 +90,8 @@ export class KafkaLanding implements Landing {
   #mine = new Set<number>();
   #closed: Promise<void> | undefined;
   readonly #moving: Promise<void>[];
-  #copier: Copier | undefined;
+  #copies: Copies | undefined;
+  #topics: TopicWatch | undefined;
 
   constructor(parts: KafkaLandingParts) {
     this.#parts = parts;
@@ -108,13 +115,12 @@ export class KafkaLanding implements Landing {
   }
 
   async serve(linkUrl: string | null): Promise<void> {
-    const { clock, joinOwners, kafka, log, flows, alias } = this.#parts;
-    this.#copier = new Copier({
-      ...{ kafka, clock, log, flows, alias },
-      owned: () => this.#shards.filter(({ owned }) => owned),
-      shardOfCopy: (topic, partition) => shardOf(`${topic}/${partition}`, this.#shards.length),
-      isOurs: (topic) => isInternalTopic(topic) || this.topicFact(topic) !== undefined,
+    const { clock, joinOwners, kafka, log, flows, alias, watchTopics } = this.#parts;
+    this.#copies = new Copies({
+      ...{ kafka, clock, log, flows, alias, shards: this.#shards },
+      isLanded: (topic) => this.topicFact(topic) !== undefined,
     });
+    this.#topics = watchTopics(() => this.#states.flatMap(({ topics }) => [...topics.keys()]));
     await new Promise<void>((resolve) => {
       this.#owners = joinOwners(linkUrl, (mine) => {
         this.#own(mine);
@@ -212,12 +218,17 @@ export class KafkaLanding implements Landing {
   }
 
   topics(): Promise<TopicRow[]> {
+    const { troublesOf } = this.#parts;
     const kinds = new Map<string, TopicRow['kind']>([[ownTopics.losses, 'internal']]);
+    for (const topic of Object.values(ownTopics)) {
+      if (troublesOf(topic).length > 0) kinds.set(topic, 'internal');
+    }
     for (const { topics } of this.#states) for (const [t, { kind }] of topics) kinds.set(t, kind);
-    return this.#ask(async () => {
-      const rows = await this.#pages.topics(kinds);
-      return rows.filter(({ kind, records }) => kind !== 'internal' || records > 0);
-    });
+    return this.#ask(() => this.#pages.topics(kinds, troublesOf));
+  }
+
+  copies(): CopyView[] {
+    return this.#copies?.views() ?? [];
   }
 
   records(
@@ -276,7 +287,7 @@ export class KafkaLanding implements Landing {
 
   async #close(inOrder: boolean): Promise<void> {
     const { follower, kafka } = this.#parts;
-    await this.#copier?.close();
+    await Promise.all([this.#copies?.close(), this.#topics?.close()]);
     if (inOrder) {
       await Promise.all(this.#shards.map((shard) => shard.release()));
       await this.#owners?.leave();

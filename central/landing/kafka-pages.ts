@@ -19,8 +19,14 @@ export class KafkaPages {
     this.#kafka = kafka;
   }
 
-  /** Those of `kinds` that exist, by name. Offsets as committed; markers take offsets too. */
-  async topics(kinds: ReadonlyMap<string, TopicRow['kind']>): Promise<TopicRow[]> {
+  /**
+   * Those of `kinds` that exist, by name; of our own those that have something to show. Offsets as
+   * committed; markers take offsets too.
+   */
+  async topics(
+    kinds: ReadonlyMap<string, TopicRow['kind']>,
+    troublesOf: (topic: string) => readonly string[],
+  ): Promise<TopicRow[]> {
     const { admin } = this.#kafka;
     const found = kinds.size === 0 ? [] : await admin.topics([...kinds.keys()]);
     const at = found.flatMap(({ topic, partitions }) =>
@@ -36,7 +42,15 @@ export class KafkaPages {
         { partition, startOffset: starts[i]!, endOffset: ends[i]! },
       ]),
     );
-    return found.map((info) => rowOf(info, kinds.get(info.topic)!, bounds)).sort(byTopic);
+    return found
+      .map((info) => {
+        const troubles = troublesOf(info.topic);
+        return { ...rowOf(info, kinds.get(info.topic)!, bounds), troubles };
+      })
+      .filter(({ kind, records, troubles }) => {
+        return kind !== 'internal' || records > 0 || troubles.length > 0;
+      })
+      .sort(byTopic);
   }
 
   async page(

@@ -12,14 +12,10 @@ export interface TopicNeed {
   configs: { readonly [name: string]: string };
 }
 
-export interface TopicTrouble {
-  topic: string;
-  message: string;
-}
-
 interface Known {
   partitions: number;
   ages: TopicAges;
+  configs: TopicNeed['configs'];
 }
 
 /**
@@ -32,8 +28,8 @@ export class TopicKeeper {
   readonly #replicationFactor: number;
   readonly #known = new Map<string, Known>();
   readonly #making = new Map<string, Promise<void>>();
-  /** Existing topics with settings that do not fit: told, never changed. */
-  readonly trouble = new Map<string, TopicTrouble[]>();
+  /** Existing topics with settings that do not fit, and what follows: told, never changed. */
+  readonly #troubles = new Map<string, string[]>();
 
   constructor(parts: { admin: KafkaAdmin; log: Logger; replicationFactor: number }) {
     this.#admin = parts.admin;
@@ -74,6 +70,16 @@ export class TopicKeeper {
     this.#known.delete(topic);
   }
 
+  /** Every topic that `ensure` has seen, with what it was to have; nothing may be in it yet. */
+  get seen(): ReadonlyMap<string, { configs: TopicNeed['configs'] }> {
+    return this.#known;
+  }
+
+  /** How a topic's settings do not fit, in words; for topics that were looked at. */
+  troublesOf(topic: string): readonly string[] {
+    return this.#troubles.get(topic) ?? [];
+  }
+
   /** Shards meet at merged topics: one of them makes it, the others wait. */
   async #alone(topic: string, task: () => Promise<void>): Promise<void> {
     for (let other = this.#making.get(topic); other; other = this.#making.get(topic)) {
@@ -94,7 +100,10 @@ export class TopicKeeper {
       if (!found) throw unavailable(`topic "${topic}" is not there yet`);
       this.#log.info({ topic, partitions }, 'topic made');
     }
-    const known = this.#known.get(topic) ?? { ages: await this.#look(need), partitions: 0 };
+    const known = this.#known.get(topic) ?? {
+      ages: await this.look(topic, need.configs),
+      ...{ partitions: 0, configs: need.configs },
+    };
     known.partitions = found.partitions.length;
     if (known.partitions < partitions) await this.#grow(need, known.partitions);
     known.partitions = Math.max(known.partitions, partitions);
@@ -137,14 +146,24 @@ export class TopicKeeper {
     this.#log.info({ topic, from: has, to: partitions }, 'topic grown');
   }
 
-  /** An existing topic keeps the settings that it has; what does not fit is told once. */
-  async #look({ topic, configs }: TopicNeed): Promise<TopicAges> {
+  /**
+   * An existing topic keeps the settings that it has; what does not fit is told once. Somebody may
+   * have changed them since they were looked at last. Rejects with a KafkaError.
+   */
+  async look(topic: string, wanted: TopicNeed['configs']): Promise<TopicAges> {
     const has = await this.#admin.configs(topic);
-    const troubles = unfit(has, configs).map((message) => ({ topic, message }));
-    if (troubles.length > 0) this.trouble.set(topic, troubles);
-    else this.trouble.delete(topic);
-    for (const one of troubles) this.#log.warn(one, 'a topic has settings that do not fit');
-    return topicAges(has);
+    const before = this.troublesOf(topic);
+    const troubles = unfit(has, wanted);
+    if (troubles.length > 0) this.#troubles.set(topic, troubles);
+    else this.#troubles.delete(topic);
+    for (const message of troubles) {
+      if (before.includes(message)) continue;
+      this.#log.warn({ topic, message }, 'a topic has settings that do not fit');
+    }
+    const ages = topicAges(has);
+    const known = this.#known.get(topic);
+    if (known) known.ages = ages;
+    return ages;
   }
 }
 

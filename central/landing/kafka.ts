@@ -5,7 +5,7 @@ import { type Clock, isoTime } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { readBatchHeader } from '#shared/wire/record-batch.ts';
 import { BesideWriter } from './kafka-beside.ts';
-import type { CopyFlows } from './kafka-copier.ts';
+import type { CopyFlows } from './kafka-copy-sources.ts';
 import { Follower } from './kafka-follower.ts';
 import { KafkaLanding } from './kafka-landing.ts';
 import { ownTopics } from './kafka-names.ts';
@@ -19,6 +19,7 @@ import {
   stateConfigs,
   type TopicAges,
 } from './kafka-topic-configs.ts';
+import { TopicWatch } from './kafka-topic-watch.ts';
 import { TopicKeeper, type TopicNeed } from './kafka-topics.ts';
 import { LandingError } from './landing.ts';
 import type { ShardSettings } from './shard.ts';
@@ -74,6 +75,9 @@ export async function openKafkaLanding(
   const landing = new KafkaLanding({
     ...{ kafka, clock, log, follower, registry, shards, centralId, alias: options.alias },
     flows: options.copies,
+    troublesOf: (topic) => topics.troublesOf(topic),
+    watchTopics: (names) =>
+      new TopicWatch({ keeper: topics, clock, topics: names, wanted: dataConfigs(options) }),
     shardParts: {
       settings: options,
       prepare: (stage) => prepare(stage, topics, options, clock.now()),

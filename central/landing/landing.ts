@@ -61,6 +61,9 @@ export interface Landing {
    */
   backfillMerged?(mergedTopic: string, remoteTopics: readonly string[]): Promise<void>;
 
+  /** What flows copy into merged topics, beside what is merged as it lands; as it stands now. */
+  copies?(): CopyView[];
+
   /** Small facts that are no records (enrolments, tokens), whose keys start with `prefix`. */
   registry(prefix: string): Promise<RegistryEntry[]>;
   /**
@@ -231,6 +234,29 @@ export interface TopicRow {
   partitions: { partition: number; startOffset: number; endOffset: number }[];
   /** Records readable now: sum of end - start. */
   records: number;
+  /** How its settings do not fit what lands here, each in a sentence; left out: nobody looked. */
+  troubles?: readonly string[];
+}
+
+/** A topic that a flow copies, over all its partitions. Times: ms on the monotonic clock. */
+export interface CopyView {
+  into: string;
+  from: string;
+  /** Whose records they are, and the topic's name there. */
+  alias: string;
+  topic: string;
+  /** A remote topic of ours, whose past a flow takes first; else others write it. */
+  own: boolean;
+  /** Copied so far. */
+  records: number;
+  /** Offsets that have yet to be copied, transactions' markers included; null: not known yet. */
+  behind: number | null;
+  /** All that was committed there by then is copied; null: not known yet. */
+  completeAt: number | null;
+  /** When it came further last. */
+  movedAt: number;
+  /** Why it stands still, where this collector makes it. */
+  trouble: string | null;
 }
 
 export interface RecordPage {

@@ -72,6 +72,7 @@ export const streamJson = (stream: StreamView) => ({
 export const flowJson = (flow: FlowView) => ({
   into: flow.into,
   from: [...flow.from],
+  external: flow.external,
   partitions: flow.partitions,
   records: flow.records,
   recordsPerSecond: flow.recordsPerSecond,
@@ -83,6 +84,11 @@ export const flowJson = (flow: FlowView) => ({
     remoteTopic: source.remoteTopic,
     watermark: time(source.watermark),
     state: source.state,
+    copy: source.copy && {
+      records: source.copy.records,
+      behind: source.copy.behind,
+      trouble: source.copy.trouble,
+    },
   })),
 });
 
@@ -134,6 +140,7 @@ export const topicJson = (topic: TopicRow) => ({
   kind: topic.kind,
   partitions: topic.partitions.length,
   records: topic.records,
+  troubles: [...(topic.troubles ?? [])],
   offsets: topic.partitions.map(({ partition, startOffset, endOffset }) => ({
     partition,
     startOffset,

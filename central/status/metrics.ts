@@ -5,7 +5,7 @@ import {
   oneSample,
   processFamilies,
 } from '#shared/std/metrics.ts';
-import type { EdgeView, FlowView } from '../fleet/views.ts';
+import type { EdgeView, FlowCopyView, FlowView } from '../fleet/views.ts';
 import type { Route, StatusParts } from './app.ts';
 import { edgeStates } from './words.ts';
 
@@ -114,6 +114,12 @@ function edgeFamilies(edges: readonly EdgeView[]): MetricFamily[] {
 function flowFamilies(flows: readonly FlowView[]): MetricFamily[] {
   const each = (value: (flow: FlowView) => number | null): MetricSample[] =>
     flows.flatMap((flow) => sample({ flow: flow.into }, value(flow)));
+  const eachCopy = (value: (copy: FlowCopyView) => number | null): MetricSample[] =>
+    flows.flatMap(({ into, sources }) =>
+      sources.flatMap(({ remoteTopic, copy }) =>
+        copy === null ? [] : sample({ flow: into, topic: remoteTopic }, value(copy)),
+      ),
+    );
   return [
     gauge(
       'flow_watermark_timestamp_seconds',
@@ -124,6 +130,16 @@ function flowFamilies(flows: readonly FlowView[]): MetricFamily[] {
       'flow_records',
       'Records in the merged topic now.',
       each((flow) => flow.records),
+    ),
+    gauge(
+      'flow_copy_behind_offsets',
+      'Offsets of a topic that a flow copies and that have yet to be copied.',
+      eachCopy(({ behind }) => behind),
+    ),
+    gauge(
+      'flow_copy_stands_still',
+      '1 where the copy of a topic into a merged one stands still and this collector knows why.',
+      eachCopy(({ trouble }) => (trouble === null ? 0 : 1)),
     ),
   ];
 }

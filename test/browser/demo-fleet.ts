@@ -83,6 +83,7 @@ function demoFlows(now: number, edges: readonly EdgeView[]): FlowView[] {
   const flow = (into: string, aliases: string[], holder: string[], secondsAgo: number | null) => ({
     into,
     from: [`*.${into}`],
+    external: false,
     partitions: 3,
     records: 7_204_118,
     recordsPerSecond: 3_640,
@@ -96,6 +97,7 @@ function demoFlows(now: number, edges: readonly EdgeView[]): FlowView[] {
         remoteTopic: `${alias}.${into}`,
         watermark: now - 2_000,
         state,
+        copy: null,
       })),
   });
   const plants = ['plant-graz', 'plant-wels', 'plant-linz', 'quarry-2'];

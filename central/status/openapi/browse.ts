@@ -61,6 +61,7 @@ const topic = object({
   kind: oneOf(['remote', 'merged', 'internal'], 'What it is for.'),
   partitions: whole('How many.'),
   records: whole('Readable now, over all partitions.'),
+  troubles: list(text('How its settings do not fit what lands in it, and what follows.')),
   offsets: list(
     object({
       partition: whole('Number.'),

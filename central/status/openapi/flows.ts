@@ -2,6 +2,7 @@ import { eventTypes } from '../words.ts';
 import { edgeState } from './edges.ts';
 import {
   alias,
+  flag,
   json,
   list,
   number,
@@ -17,13 +18,19 @@ import {
 } from './schema.ts';
 
 const watermark = (of: string) =>
-  orNull(time(`${of} complete through this time of acceptance, by the clock of central.`));
+  orNull(
+    time(
+      `${of} complete through this time, by the clock of central: of acceptance at sites, of the ` +
+        'commit in topics that others write.',
+    ),
+  );
 
 export const flowSchemas: { [name: string]: Schema } = {
   Flow: object(
     {
       into: text('The merged topic.'),
       from: list(text('Pattern of remote topics.')),
+      external: flag('It takes topics that others write (MirrorMaker 2, for example).'),
       partitions: whole('Of the merged topic.'),
       records: whole('In the merged topic.'),
       recordsPerSecond: number('Arriving now.'),
@@ -36,10 +43,28 @@ export const flowSchemas: { [name: string]: Schema } = {
           remoteTopic: text('Name at central.'),
           watermark: watermark('This site is'),
           state: edgeState,
+          copy: {
+            anyOf: [ref('FlowCopy'), { type: 'null' }],
+            description: 'null: it is merged as it lands.',
+          },
         }),
       ),
     },
     'Remote topics feeding one merged topic.',
+  ),
+  FlowCopy: object(
+    {
+      records: whole('Copied so far.'),
+      behind: orNull(
+        whole(
+          "Offsets that have yet to be copied, transactions' markers included; null: not known.",
+        ),
+      ),
+      trouble: orNull(
+        text('Why it stands still; told by the collector that makes the copy, null elsewhere.'),
+      ),
+    },
+    'A source that is copied: others write it, or the flow takes what landed before it was there.',
   ),
   Event: object(
     {

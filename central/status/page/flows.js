@@ -28,6 +28,7 @@ export function flowsTable(parent) {
 function flowRow(now) {
   const name = h('button', { class: 'topic-link' });
   const from = h('span', { class: 'soft' });
+  const troubles = h('ul', { class: 'alarms' });
   const through = h('span', { class: 'number' });
   const ago = h('span', { class: 'soft' });
   const holders = h('span', { class: 'holders' });
@@ -37,12 +38,17 @@ function flowRow(now) {
   const node = h(
     'tr',
     { role: 'row' },
-    h('th', { role: 'rowheader', scope: 'row' }, name, from),
+    h('th', { role: 'rowheader', scope: 'row' }, name, from, troubles),
     cell('Complete through', through, ago),
     cell('Held back by', holders),
     cell('Sites', sites),
     cell('Records', many),
     cell('Rate', pace),
+  );
+  const syncTroubles = keyedList(
+    troubles,
+    (trouble) => trouble,
+    (trouble) => ({ node: h('li', {}, trouble), update() {} }),
   );
   const syncHolders = keyedList(holders, ({ key }) => key, holderPart);
   const update = (flow) => {
@@ -52,12 +58,21 @@ function flowRow(now) {
     const said = watermarkWords(flow.watermark, now());
     setText(through, said.words);
     setText(ago, said.detail);
+    syncTroubles(troublesOf(flow));
     syncHolders(holdersOf(flow));
     setText(sites, count(new Set(flow.sources.map(({ alias }) => alias)).size));
     setText(many, count(flow.records));
     setText(pace, `${rate(flow.recordsPerSecond)} /s`);
   };
   return { node, update };
+}
+
+/** Copies into it that stand still, and why. */
+function troublesOf({ sources }) {
+  const troubles = sources
+    .filter(({ copy }) => copy !== null && copy.trouble !== null)
+    .map(({ remoteTopic, copy }) => `${remoteTopic} is not copied: ${copy.trouble}`);
+  return [...new Set(troubles)].slice(0, sourcesShown);
 }
 
 /** The first few by name, and how many more: two hundred silent sites are one line too. */

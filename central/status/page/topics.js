@@ -55,18 +55,25 @@ function noteOf(all, found) {
 
 function topicRow({ topic }) {
   const name = h('button', { class: 'topic-link', 'data-topic': topic }, topic);
+  const troubles = h('ul', { class: 'alarms' });
+  const syncTroubles = keyedList(
+    troubles,
+    (trouble) => trouble,
+    (trouble) => ({ node: h('li', {}, trouble), update() {} }),
+  );
   const kind = h('span', { class: 'kind' });
   const partitions = h('span', { class: 'number' });
   const many = h('span', { class: 'number' });
   const node = h(
     'tr',
     { role: 'row' },
-    h('th', { role: 'rowheader', scope: 'row' }, name),
+    h('th', { role: 'rowheader', scope: 'row' }, name, troubles),
     cell('Kind', kind),
     cell('Partitions', partitions),
     cell('Records', many),
   );
   const update = (row) => {
+    syncTroubles(row.troubles);
     setText(kind, row.kind);
     setAttribute(kind, 'data-kind', row.kind);
     setText(partitions, count(row.partitions));

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { openKafkaLanding } from '#central/landing/kafka.ts';
-import type { CopyFlows } from '#central/landing/kafka-copier.ts';
+import type { CopyFlows } from '#central/landing/kafka-copy-sources.ts';
 import type { KafkaLanding } from '#central/landing/kafka-landing.ts';
 import { soleOwner } from '#central/landing/kafka-owners.ts';
 import type { Kafka } from '#shared/kafka/kafka.ts';
@@ -21,14 +21,22 @@ afterEach(async () => {
   open = undefined;
 });
 
+/** A collector that has no share of the fleet. */
+const nobody = () => ({ leave: async () => {}, ownerOf: () => null, contested: () => {} });
+
 const nothing: CopyFlows = { externalTargets: () => [], fillTargets: () => [], any: false };
 
-async function collector(cluster: MemoryCluster, copies: Partial<CopyFlows>) {
+async function collector(
+  cluster: MemoryCluster,
+  copies: Partial<CopyFlows>,
+  opened: () => void = () => {},
+) {
   await open?.abandon();
   open = await openKafkaLanding(
     { ...kafkaOptions, copies: { ...nothing, any: true, ...copies }, flows: String(Math.random()) },
     { kafka: cluster.open(), clock: systemClock, log: silentLog, owners: soleOwner },
   );
+  opened();
   await open.serve(null);
   return open;
 }
@@ -164,6 +172,54 @@ describe('topics that others write', () => {
         .toEqual([...Array(sent).keys()].map(String));
     }
   }, 60_000);
+});
+
+describe('every collector tells', () => {
+  test('how far each copy has come, whoever makes it, and through when it is complete', async () => {
+    const cluster = new MemoryCluster();
+    topicOf(cluster, 'plant-b.orders');
+    const other = cluster.open();
+    await publish(other, 'plant-b.orders', [{ value: Buffer.from('0') }]);
+    const landing = await collector(cluster, fromOthers('earliest'));
+    const watcher = await openKafkaLanding(
+      {
+        ...{ ...kafkaOptions, flows: 'other' },
+        copies: { ...nothing, any: true, ...fromOthers('earliest') },
+      },
+      { kafka: cluster.open(), clock: systemClock, log: silentLog, owners: nobody },
+    );
+    try {
+      void watcher.serve(null);
+      for (const one of [landing, watcher]) {
+        await expect
+          .poll(() => one.copies()[0]?.completeAt, { timeout: 9_000 })
+          .toBeTypeOf('number');
+        expect(one.copies()).toMatchObject([
+          {
+            ...{ into: 'orders', from: 'plant-b.orders', alias: 'plant-b', topic: 'orders' },
+            ...{ own: false, records: 1, behind: 0, trouble: null },
+          },
+        ]);
+      }
+    } finally {
+      await watcher.abandon();
+    }
+  }, 30_000);
+
+  test('why a copy stands still, and of a past how much has yet to come', async () => {
+    const cluster = new MemoryCluster();
+    topicOf(cluster, 'plant-b.orders');
+    await publish(cluster.open(), 'plant-b.orders', [{ value: Buffer.from('0') }]);
+    const landing = await collector(cluster, fromOthers('earliest'), () => {
+      cluster.fault = (step) => {
+        if (step === 'create') throw new KafkaError('denied', 'not allowed to create "orders"');
+      };
+    });
+    await expect
+      .poll(() => landing.copies()[0]?.trouble, { timeout: 9_000 })
+      .toContain('not allowed to create "orders"');
+    expect(landing.copies()).toMatchObject([{ records: 0, behind: null, completeAt: null }]);
+  });
 });
 
 describe('a flow that is added later', () => {

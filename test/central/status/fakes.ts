@@ -67,6 +67,7 @@ export const streamView = (over: Partial<StreamView> = {}): StreamView => ({
 export const flowView = (into: string, over: Partial<FlowView> = {}): FlowView => ({
   into,
   from: [`*.${into}`],
+  external: false,
   partitions: 1,
   records: 1_000,
   recordsPerSecond: 40.5,
@@ -79,6 +80,7 @@ export const flowView = (into: string, over: Partial<FlowView> = {}): FlowView =
       remoteTopic: `factory-a.${into}`,
       watermark: epochMs - 1_500,
       state: 'live',
+      copy: null,
     },
   ],
   ...over,

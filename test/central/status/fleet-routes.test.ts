@@ -92,6 +92,7 @@ test('flows say through when they are complete and who holds them back', async (
       {
         into: 'sensor-data',
         from: ['*.sensor-data'],
+        external: false,
         partitions: 1,
         records: 1_000,
         recordsPerSecond: 40.5,
@@ -104,6 +105,7 @@ test('flows say through when they are complete and who holds them back', async (
             remoteTopic: 'factory-a.sensor-data',
             watermark: '2026-01-31T07:59:58.500Z',
             state: 'live',
+            copy: null,
           },
         ],
       },
