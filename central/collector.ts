@@ -6,6 +6,7 @@ import type { Logger } from '#shared/std/log.ts';
 import { Audit } from './audit.ts';
 import type { CentralConfig } from './config.ts';
 import type { ServerCertificate } from './enrol/server-certificate.ts';
+import { fillFlows } from './fill-flows.ts';
 import { openFleet } from './fleet/open-fleet.ts';
 import { openLinkServer } from './intake/link-server.ts';
 import { openIntake } from './intake/open-intake.ts';
@@ -51,6 +52,7 @@ export async function startCollector(
   try {
     const landing = await openLanding(config, { clock, log });
     closing.push(() => landing.close());
+    await fillFlows(landing, config.flows);
     const merge = openMerge(config.flows.filter(({ external }) => !external));
     const external = config.flows.filter((flow) => flow.external);
     const fleet = await openFleet({ landing, merge, external, clock, log, ...config.fleet });
