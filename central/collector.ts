@@ -8,6 +8,7 @@ import type { CentralConfig } from './config.ts';
 import type { ServerCertificate } from './enrol/server-certificate.ts';
 import { fillFlows } from './fill-flows.ts';
 import { openFleet } from './fleet/open-fleet.ts';
+import { forwardedAdmin } from './forwarded-admin.ts';
 import { openLinkServer } from './intake/link-server.ts';
 import { openIntake } from './intake/open-intake.ts';
 import type { Landing } from './landing/landing.ts';
@@ -67,6 +68,8 @@ export async function startCollector(
     const intake = openIntake({ ...parts, ...security });
     landing.onForeign?.((alias) => intake.forget(alias));
     closing.push(() => intake.close());
+    const everywhere = forwardedAdmin(intake.admin, landing, { clock });
+    closing.push(() => everywhere.close());
     const link = await openLinkServer(
       intake.app,
       config.link.listen,
@@ -80,7 +83,7 @@ export async function startCollector(
       ...{ landing, mirror, clock, log, version },
       listen: config.status.listen,
       remote: remoteOf(config, certificate),
-      fleet: { ...fleet, ...boundAdmin(intake.admin, enrolment) },
+      fleet: { ...fleet, ...boundAdmin(everywhere.admin, enrolment) },
       enrolment,
       linkUrl: shownUrl(link, config.link.name),
     });
