@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openInlineBuffer } from '#edge/buffer/inline.ts';
+import { systemClock } from '#shared/std/clock.ts';
+import { silentLog } from '#shared/std/log.ts';
+import { consumed, keptIn } from '../edge/source/kafka-at-site.ts';
+import { javaRead, javaWrite, type WriteStep } from '../kafka/clients.ts';
+import { startKafka } from '../kafka/kafka.ts';
+import { kafkaMissing } from '../kafka/missing.ts';
+import { Random } from '../sim/random.ts';
+import { House, httpOf, type Program } from './programs.ts';
+
+if (kafkaMissing) console.log(`Skipped: ${kafkaMissing}`);
+
+const alias = 'factory-a';
+const topic = 'orders';
+
+/** The state of its Kafka source, as its status says. */
+async function stateOf(edge: Program) {
+  const answer = await fetch(`${edge.ready.status}/api/v1/status`);
+  const { sources, counts } = (await answer.json()) as {
+    sources: { name: string; state: string; detail: string }[];
+    counts: { backlog: number };
+  };
+  return { ...sources.find(({ name }) => name === 'kafka')!, backlog: counts.backlog };
+}
+
+const openBufferOf = (house: House) =>
+  openInlineBuffer(
+    {
+      ...{ path: join(house.stateOf(alias), 'buffer.db'), alias, maxBytes: 1 << 30 },
+      ...{ whenFull: 'block', compression: 'zstd', topics: new Map([['*', { partitions: 1 }]]) },
+    },
+    { clock: systemClock, log: silentLog },
+  );
+
+/** Transactions, every third one aborted. */
+function transactions(seeds: readonly number[]): WriteStep[] {
+  return seeds.flatMap((seed): WriteStep[] => [
+    { do: 'begin' },
+    { do: 'generate', topic, count: 2_000, bytes: 60, seed },
+    { do: seed % 3 === 1 ? 'abort' : 'commit' },
+  ]);
+}
+
+describe.skipIf(kafkaMissing)("an agent at a site's own Kafka", () => {
+  const seed = Number(process.env.TRIBUTARY_SEED ?? Date.now() % 100_000);
+
+  test(`has every record once, whenever agent and broker are killed (seed ${seed})`, async () => {
+    const random = new Random(seed);
+    const kafka = await startKafka();
+    onTestFinished(kafka.close);
+    const { bootstrap } = kafka;
+    await javaWrite(bootstrap, [{ do: 'create', topic, partitions: 4 }]);
+    const house = new House();
+    const edge = house.edge({
+      alias,
+      bufferMore: 'when_full = "block"',
+      more: `[[source]]\ntype = "kafka"\nbrokers = ["${bootstrap}"]\nrefresh_interval = "200ms"`,
+    });
+    let isWriting = true;
+    const write = async () => {
+      for (let round = 0; round < 6; round++) {
+        const seeds = Array.from({ length: 6 }, (_, i) => 6 * round + i);
+        await javaWrite(bootstrap, transactions(seeds), { 'transactional.id': 'orders' });
+      }
+      isWriting = false;
+    };
+    const writing = write();
+    for (let kills = 0; isWriting || kills < 4; kills++) {
+      await edge.start();
+      await systemClock.sleep(random.between(50, 1_500));
+      await edge.kill();
+    }
+    await writing;
+    await kafka.brokers[0]!.kill();
+    await edge.start();
+    await expect
+      .poll(async () => (await stateOf(edge)).state, { timeout: 20_000 })
+      .toBe('degraded');
+    await kafka.brokers[0]!.start();
+    const read = await javaRead(bootstrap, { topics: [topic] });
+    expect(read).toHaveLength(48_000);
+    await expect
+      .poll(async () => (await stateOf(edge)).backlog, { timeout: 60_000, interval: 200 })
+      .toBe(read.length);
+    expect(await edge.stop()).toBe(0);
+    const buffer = await openBufferOf(house);
+    onTestFinished(() => buffer.close());
+    expect(await keptIn(buffer, topic)).toEqual(consumed(read));
+  }, 240_000);
+
+  test('serves its other sources while that Kafka is down, and finds it when it comes up', async () => {
+    const kafka = await startKafka();
+    onTestFinished(kafka.close);
+    const { bootstrap } = kafka;
+    await javaWrite(bootstrap, [
+      { do: 'create', topic },
+      { do: 'generate', topic, count: 1_000 },
+    ]);
+    await kafka.brokers[0]!.stop();
+    const house = new House();
+    const more = `[[source]]\ntype = "kafka"\nbrokers = ["${bootstrap}"]`;
+    const edge = house.edge({ alias, more });
+    await edge.start();
+    const body = JSON.stringify({ value: 'not from Kafka' });
+    const posted = await fetch(`${httpOf(edge)}/v1/records/posted`, {
+      ...{ method: 'POST', body, headers: { 'content-type': 'application/json' } },
+    });
+    expect(posted.status).toBe(200);
+    await expect
+      .poll(async () => (await stateOf(edge)).state, { timeout: 20_000 })
+      .toBe('degraded');
+    expect((await stateOf(edge)).detail).toContain('its brokers do not answer');
+    await kafka.brokers[0]!.start();
+    await expect
+      .poll(async () => (await stateOf(edge)).backlog, { timeout: 60_000, interval: 200 })
+      .toBe(1_001);
+    expect((await stateOf(edge)).state).toBe('running');
+  }, 120_000);
+});
