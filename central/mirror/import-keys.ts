@@ -13,6 +13,7 @@ const factor = 'landing.replication_factor is for all topics that are made';
 const noTasks = 'one agent a site, and as many collectors as wanted; there are no tasks or workers';
 const discovery = 'new topics, partitions and groups are found within seconds';
 const always = 'always: records and positions are one transaction';
+const notFollowed = "topics' settings and ACLs do not follow the site's";
 const tuning = 'a tuning of the Java clients';
 
 /** In order: the first that matches counts. Prefixes of clusters and flows are taken off before. */
@@ -23,14 +24,13 @@ const fates: readonly [pattern: RegExp, fate: Fate, note: string][] = [
   [/^topics\.(exclude|blacklist)$/, 'taken', 'topics_exclude of the source'],
   [/^groups$/, 'taken', 'groups of the source'],
   [/^groups\.(exclude|blacklist)$/, 'taken', 'groups_exclude of the source'],
-  [/^replication\.policy\.class$/, 'taken', 'landing.naming'],
+  [/^replication\.policy\.class$/, 'none', 'topics are named <alias>.<topic>'],
   [/^replication\.policy\.separator$/, 'taken', 'the separator is "."'],
   [/^replication\.policy\.internal\.topic\.separator\.enabled$/, 'taken', 'it is "." there too'],
   [/^replication\.factor$/, 'taken', 'landing.replication_factor'],
-  [/^sync\.group\.offsets\.enabled$/, 'taken', 'mirror.sync_group_offsets'],
-  [/^sync\.topic\.configs\.enabled$/, 'taken', 'mirror.sync_topic_configs'],
-  [/^sync\.topic\.acls\.enabled$/, 'taken', 'mirror.sync_topic_acls'],
-  [/^config\.properties\.(exclude|blacklist)$/, 'taken', 'mirror.config_properties_exclude'],
+  [/^sync\.group\.offsets\.enabled$/, 'taken', 'landing.sync_group_offsets'],
+  [/^sync\.topic\.(configs|acls)\./, 'none', notFollowed],
+  [/^config\.properties\.(exclude|blacklist)$/, 'none', notFollowed],
   [/^emit\.heartbeats\.enabled$/, 'taken', 'landing.heartbeats'],
   [/^security\.protocol$|^sasl\.(mechanism|jaas\.config)$/, 'taken', 'tls and sasl'],
   [/^ssl\.(truststore|keystore)\.(location|type)$/, 'taken', 'tls'],
@@ -39,7 +39,7 @@ const fates: readonly [pattern: RegExp, fate: Fate, note: string][] = [
   [/^emit\.heartbeats\.interval\.seconds$/, 'otherwise', 'with every heartbeat of the link'],
   [/^emit\.checkpoints\./, 'otherwise', 'as soon as a position has moved'],
   [/^sync\.group\.offsets\.interval/, 'otherwise', 'with each report of the site'],
-  [/^(refresh\.(topics|groups)|sync\.topic\.(configs|acls))\./, 'otherwise', discovery],
+  [/^refresh\.(topics|groups)\./, 'otherwise', discovery],
   [/^offset-syncs\.topic\.location$/, 'otherwise', "at central: nothing is written at the site's"],
   [/^emit\.offset-syncs\.|^offset\.lag\.max$/, 'otherwise', 'translation rests on the whole index'],
   [/^heartbeats\.replication\.enabled$/, 'otherwise', 'central writes <alias>.heartbeats itself'],

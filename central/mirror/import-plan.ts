@@ -31,10 +31,7 @@ export interface ReportLine {
   note: string;
 }
 
-const policies = new Map([
-  ['org.apache.kafka.connect.mirror.DefaultReplicationPolicy', 'default'],
-  ['org.apache.kafka.connect.mirror.IdentityReplicationPolicy', 'identity'],
-]);
+const defaultPolicy = 'org.apache.kafka.connect.mirror.DefaultReplicationPolicy';
 
 /** Where the packages' programs look for settings. */
 const folder = '/etc/tributary';
@@ -139,26 +136,20 @@ function centralFiles(
     if (values.size > 1) remarks.push(`${key} differs between the flows; central has one for all`);
     return [...values].find((value) => value !== undefined);
   };
+  checkNaming(same, remarks);
   const landing: TomlTable = {
     type: 'kafka',
     brokers: connection.brokers,
     replication_factor: Number(same('replication.factor') ?? '2'),
-    ...namingOf(same, remarks),
     heartbeats: same('emit.heartbeats.enabled') === 'false' ? false : undefined,
+    sync_group_offsets: same('sync.group.offsets.enabled') === 'true' ? true : undefined,
     ...connectionTables(connection),
   };
-  const exclude = same('config.properties.exclude') ?? same('config.properties.blacklist');
-  const mirror: TomlTable = {
-    sync_group_offsets: same('sync.group.offsets.enabled') === 'true',
-    sync_topic_configs: same('sync.topic.configs.enabled') !== 'false',
-    sync_topic_acls: same('sync.topic.acls.enabled') !== 'false',
-    config_properties_exclude: exclude === undefined ? undefined : splitList(exclude),
-  };
+  if (same('sync.topic.configs.enabled') !== 'false') remarks.push(configsByHand);
   const text = tomlFile(`Of central: its ${folder}/central.toml.`, [
     ['', { alias: target }],
     ['[link]', { listen: '0.0.0.0:8443' }],
     ['[landing]', landing],
-    ['[mirror]', mirror],
   ]);
   return [
     { name: 'central.toml', text, secret: false },
@@ -166,20 +157,21 @@ function centralFiles(
   ];
 }
 
-function namingOf(same: (key: string) => string | undefined, remarks: string[]): TomlTable {
+/** MirrorMaker 2 does this unless told otherwise. */
+const configsByHand =
+  "settings of topics do not follow the site's from now on: those at central stay as they are, and " +
+  'new ones have those of [landing]';
+
+function checkNaming(same: (key: string) => string | undefined, remarks: string[]): void {
   const separator = same('replication.policy.separator');
   if (separator !== undefined && separator !== '.') {
     remarks.push(`topics were named with the separator "${separator}"; here they are with "."`);
   }
   const asked = same('replication.policy.class');
-  if (asked === undefined) return {};
-  const naming = policies.get(asked);
-  if (naming === undefined) {
-    remarks.push(
-      `replication.policy.class ${asked} cannot run here: topics are named <alias>.<topic>`,
-    );
-  }
-  return naming === 'identity' ? { naming } : {};
+  if (asked === undefined || asked === defaultPolicy) return;
+  remarks.push(
+    `replication.policy.class ${asked} cannot run here: topics are named <alias>.<topic>`,
+  );
 }
 
 const connectionTables = ({ tls, sasl }: ImportedConnection): TomlTable => ({

@@ -145,9 +145,10 @@ export class House {
   readonly folder = mkdtempSync(join(tmpdir(), 'tributary-system-'));
   readonly #programs: Program[] = [];
 
-  constructor() {
-    onTestFailed(() => this.#print());
-    onTestFinished(() => this.#close());
+  constructor(end: 'with the test' | 'closed by hand' = 'with the test') {
+    if (end === 'closed by hand') return;
+    onTestFailed(() => this.print());
+    onTestFinished(() => this.close());
   }
 
   /** Writes the settings anew at each call: what they say counts from the next start on. */
@@ -178,13 +179,13 @@ export class House {
     return this.#programs.flatMap(({ crashes }) => crashes);
   }
 
-  #print(): void {
+  print(): void {
     for (const program of this.#programs) {
       console.log(`--- last words of ${program.name} ---\n${program.tail()}`);
     }
   }
 
-  async #close(): Promise<void> {
+  async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill()));
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,8 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { runCentral } from '#central/cli.ts';
+import { loadCentralConfig } from '#central/config.ts';
 import { readMm2Settings } from '#central/mirror/import-flows.ts';
 import { StoredOffsets, startOffsetsFile } from '#central/mirror/import-offsets.ts';
 import { planImport } from '#central/mirror/import-plan.ts';
@@ -15,6 +16,7 @@ clusters = factory-a, central
 factory-a.bootstrap.servers = a-1:9092, a-2:9092
 central.bootstrap.servers = c-1:9092
 factory-a->central.enabled = true
+sync.topic.configs.enabled = false
 `;
 
 const planOf = (text: string, target?: string) => planImport(readMm2Settings(text), { target });
@@ -38,11 +40,6 @@ listen = "0.0.0.0:8443"
 type = "kafka"
 brokers = ["c-1:9092"]
 replication_factor = 2
-
-[mirror]
-sync_group_offsets = false
-sync_topic_configs = true
-sync_topic_acls = true
 `,
     },
     {
@@ -79,17 +76,27 @@ factory-a->central.topics.exclude = .*\\\\.tmp
 test('settings of central are those of its flows', () => {
   const text = `${simple}
 replication.factor = 3
-replication.policy.class = org.apache.kafka.connect.mirror.IdentityReplicationPolicy
 sync.group.offsets.enabled = true
-sync.topic.acls.enabled = false
 emit.heartbeats.enabled = false
-config.properties.exclude = retention\\\\.ms
 `;
-  const central = fileOf(text, 'central.toml');
-  expect(central).toContain('replication_factor = 3\nnaming = "identity"\nheartbeats = false\n');
-  expect(central).toContain('sync_group_offsets = true\n');
-  expect(central).toContain('sync_topic_acls = false\n');
-  expect(central).toContain('config_properties_exclude = ["retention\\\\.ms"]\n');
+  expect(fileOf(text, 'central.toml')).toContain(
+    'replication_factor = 3\nheartbeats = false\nsync_group_offsets = true\n',
+  );
+});
+
+test('central takes what is written for it', () => {
+  const text = `${simple}replication.factor = 3\nsync.group.offsets.enabled = true\n`;
+  const folder = mkdtempSync(join(tmpdir(), 'import-mm2-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'central.toml');
+  writeFileSync(file, fileOf(text, 'central.toml')!);
+  const { landing } = loadCentralConfig({ file, env: { STATE_DIRECTORY: folder } });
+  expect(landing).toMatchObject({ type: 'kafka', replicationFactor: 3, syncGroupOffsets: true });
+});
+
+test('that settings of topics do not follow as they did is said', () => {
+  const { remarks } = planOf(simple.replace('sync.topic.configs.enabled = false', ''));
+  expect(remarks).toEqual([expect.stringContaining('settings of topics do not follow')]);
 });
 
 describe('logins', () => {
@@ -141,6 +148,7 @@ something.else = 1
   const fates = planOf(text).report.map(({ key, fate }) => [key, fate]);
   expect(fates).toEqual([
     ['clusters', 'taken'],
+    ['sync.topic.configs.enabled', 'none'],
     ['tasks.max', 'otherwise'],
     ['topic.filter.class', 'none'],
     ['emit.checkpoints.interval.seconds', 'otherwise'],
@@ -183,6 +191,10 @@ test.each([
   ['topics = *.data', 'any characters are ".*"'],
   ['replication.policy.separator = _', 'separator "_"'],
   ['replication.policy.class = com.example.Policy', 'cannot run here'],
+  [
+    'replication.policy.class = org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
+    'topics are named <alias>.<topic>',
+  ],
 ])('"%s" is to be settled by hand', (line, remark) => {
   expect(planOf(`${simple}${line}`).remarks).toEqual([expect.stringContaining(remark)]);
 });
