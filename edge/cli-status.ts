@@ -15,6 +15,7 @@ export interface AgentStatus {
     state: string;
     lastAckAt: string | null;
     lastError: string | null;
+    held: string[];
     nextAttemptAt: string | null;
     sentBytes: number;
   };
@@ -120,7 +121,7 @@ function describe(status: AgentStatus): string {
 }
 
 function centralLine({ central }: AgentStatus): string {
-  const { url, state, lastAckAt, lastError, nextAttemptAt } = central;
+  const { url, state, lastAckAt, lastError, nextAttemptAt, held } = central;
   if (url === null) return 'central: none is set, records are kept here';
   const parts = [
     `central ${url}: ${state}`,
@@ -128,7 +129,8 @@ function centralLine({ central }: AgentStatus): string {
     ...(lastError === null ? [] : [printable(lastError)]),
     ...(nextAttemptAt === null ? [] : [`tries again at ${nextAttemptAt}`]),
   ];
-  return parts.join(', ');
+  const waiting = held.map((reason) => `held at central: ${printable(reason)}`);
+  return [parts.join(', '), ...waiting].join('\n');
 }
 
 const sourcesTable = (sources: AgentStatus['sources']): string =>

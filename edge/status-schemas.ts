@@ -106,6 +106,7 @@ export const schemas: { readonly [name: string]: Schema } = {
     nextAttemptAt: orNull(time('When it is tried again; null when not waiting.')),
     clockOffsetSeconds: orNull(number("Central's clock minus ours.")),
     requestBytes: whole('Size that requests aim at now.'),
+    held: list(text('A stream, and why.'), 'What central cannot take just now; it is tried again.'),
     sentBytes: whole('Sent since the start, repeats included.'),
     sentFrames: whole('Likewise.'),
   }),

@@ -87,6 +87,7 @@ const centralJson = (uplink: UplinkStatus, lastCentralId: string | null) => ({
   nextAttemptAt: isoTime(uplink.nextAttemptAt),
   clockOffsetSeconds: uplink.clockOffsetSeconds,
   requestBytes: uplink.requestBytesTarget,
+  held: [...uplink.held],
   sentBytes: uplink.sentBytes,
   sentFrames: uplink.sentFrames,
 });

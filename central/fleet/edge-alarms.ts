@@ -1,6 +1,6 @@
 /** Why a person should look at a site. Times: ms on the fleet's line. */
 
-type Kind = 'fork' | 'adopt-needed' | 'clone' | 'refused' | 'loss';
+type Kind = 'fork' | 'adopt-needed' | 'clone' | 'refused' | 'held' | 'loss';
 
 /** How long an alarm stands after it was raised last; null: until it is cleared. */
 const standsMs: { readonly [K in Kind]: number | null } = {
@@ -8,6 +8,8 @@ const standsMs: { readonly [K in Kind]: number | null } = {
   'adopt-needed': null,
   clone: 600_000,
   refused: 3_600_000,
+  // The site tries again within a minute.
+  held: 120_000,
   loss: 3_600_000,
 };
 

@@ -66,6 +66,6 @@ export interface Landed {
 
 export interface Trouble {
   alias: string;
-  type: 'fork' | 'adopt-needed' | 'clone' | 'refused';
+  type: 'fork' | 'adopt-needed' | 'clone' | 'refused' | 'held';
   message: string;
 }

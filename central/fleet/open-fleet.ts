@@ -5,9 +5,10 @@ import type { Flow, Merge } from '../merge/merge.ts';
 import { EdgeRecord } from './edge-record.ts';
 import { edgeView, streamViews } from './edge-view.ts';
 import { EventLog } from './event-log.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, Trouble } from './fleet.ts';
 import { FlowBook } from './flow-book.ts';
 import { Timeline } from './timeline.ts';
+import type { FleetEvent } from './views.ts';
 
 export interface FleetOptions {
   landing: Landing;
@@ -35,6 +36,12 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   await book.restore();
   return book.door();
 }
+
+/** As which event a trouble is told. */
+const eventOf = {
+  ...{ fork: 'fork', clone: 'fork', 'adopt-needed': 'adopt-needed' },
+  ...{ refused: 'refused', held: 'refused' },
+} as const satisfies { [type in Trouble['type']]: FleetEvent['type'] };
 
 class FleetBook {
   readonly #options: FleetOptions;
@@ -96,7 +103,7 @@ class FleetBook {
       onTrouble: (trouble) => {
         const { alias, type, message } = trouble;
         this.#edgeOf(alias).trouble(trouble);
-        this.#events.addOnce({ type: type === 'clone' ? 'fork' : type, alias, message });
+        this.#events.addOnce({ type: eventOf[type], alias, message });
       },
       onDisabled: (alias, disabled) => {
         this.#edgeOf(alias).disabled = disabled;

@@ -1,5 +1,7 @@
 import { type Frame, FrameError, readFrames } from '#shared/wire/frame.ts';
-import type { SegmentsAnswer } from '#shared/wire/link.ts';
+import { limits } from '#shared/wire/limits.ts';
+import { type SegmentsAnswer, streamKey } from '#shared/wire/link.ts';
+import { type Held, heldBy, heldVerdict, withoutHeld } from './hold.ts';
 import { Judge, type Judged } from './judge.ts';
 import { type Lane, type LaneState, throughOf } from './lane.ts';
 import { disabled } from './open-session.ts';
@@ -30,7 +32,10 @@ export function underSession(
   throw sayHello(`session ${session} of "${alias}" was ended by a newer one`);
 }
 
-/** Runs in the alias' turn: decode, judge, one commit, and only then the answer. */
+/**
+ * Runs in the alias' turn: decode, judge, one commit, and only then the answer. Where the log takes
+ * all but some topics, those are held: the site keeps them, and the others land.
+ */
 export async function landSegments(
   parts: IntakeParts,
   lane: Lane,
@@ -40,12 +45,16 @@ export async function landSegments(
   const turns = new Turns();
   const frames = await decode(request.body, turns);
   const judged = await new Judge(lane.alias, state, { ...parts, turns }).judge(frames);
-  await commit(parts, lane, request, judged);
+  const held = await commitFree(parts, lane, request, judged);
   tellRefusals(parts, lane.alias, judged, frames);
+  tellHeld(parts, lane.alias, held, frames);
   const now = await lane.state();
+  const verdicts = judged.verdicts.map((verdict, index) =>
+    heldVerdict(verdict, held.get(streamKey(frames[index]!))),
+  );
   return {
     acks: judged.streams.map((stream) => ({ ...stream, through: throughOf(now, stream) })),
-    verdicts: judged.verdicts.flatMap((verdict, index) =>
+    verdicts: verdicts.flatMap((verdict, index) =>
       verdict.verdict === 'fresh' ? [] : [{ index, ...verdict }],
     ),
   };
@@ -67,6 +76,27 @@ async function decode(body: Uint8Array, turns: Turns): Promise<Frame[]> {
     });
   }
   return frames;
+}
+
+/** What the log refuses is left out until it takes the rest. Returns what was left out. */
+async function commitFree(
+  parts: IntakeParts,
+  lane: Lane,
+  request: SegmentsRequest,
+  judged: Judged,
+): Promise<Held> {
+  const held = new Map<string, string>();
+  for (;;) {
+    const free = withoutHeld(judged, held);
+    try {
+      await commit(parts, lane, request, free);
+      return held;
+    } catch (error) {
+      const found = heldBy(error, free.segments);
+      if (found.size === 0) throw error;
+      for (const [stream, why] of found) held.set(stream, why.slice(0, limits.lossDetailLength));
+    }
+  }
 }
 
 async function commit(
@@ -103,4 +133,21 @@ function tellRefusals(
   const facts = { audit: true, event: 'refused', code: verdict.code, alias, message };
   log.warn(facts, 'audit: refused: a segment');
   fleet.onTrouble({ alias, type: 'refused', message });
+}
+
+function tellHeld(
+  { fleet, log }: IntakeParts,
+  alias: string,
+  held: Held,
+  frames: readonly Frame[],
+): void {
+  if (held.size === 0) return;
+  const names = new Map(
+    frames.map((frame) => [streamKey(frame), `${frame.topic}/${frame.partition}`]),
+  );
+  const [first, why] = [...held][0]!;
+  const more = held.size > 1 ? ` and ${held.size - 1} more` : '';
+  const message = `${names.get(first)}${more} cannot land now, the site keeps it: ${why}`;
+  log.warn({ alias, message }, 'streams are held');
+  fleet.onTrouble({ alias, type: 'held', message });
 }

@@ -83,7 +83,10 @@ export class ThreadHost implements StoreHost {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if ('value' in answer) waiting?.resolve(answer.value as never);
-    else waiting?.reject(new LandingError(answer.error.code, answer.error.message));
+    else {
+      const { code, message, at } = answer.error;
+      waiting?.reject(new LandingError(code, message, { at }));
+    }
   }
 
   #ended(why: string): void {

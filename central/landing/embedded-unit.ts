@@ -168,6 +168,7 @@ export class Unit {
         'refused',
         `topic "${topic}" is a ${entry.kind} topic here and cannot be a ${kind} topic too; ` +
           'give the flow another name in [[flow]] into',
+        { at: { topic } },
       );
     }
     entry.partitionCount = Math.max(entry.partitionCount, partitionCount);

@@ -8,7 +8,7 @@ import { EmbeddedOpenError, toLandingError } from './embedded-errors.ts';
 import { FileStore, type FileStoreOptions } from './embedded-file-store.ts';
 import { unpackCommit } from './embedded-pack.ts';
 import type { Outcome } from './embedded-store.ts';
-import type { LandingError } from './landing.ts';
+import type { LandingError, RefusedAt } from './landing.ts';
 
 /** The thread that owns the file: a slow disk stalls nobody but those who wait for it. */
 
@@ -42,9 +42,13 @@ export type WorkerRequest =
   | { id: number; call: StoreCall; args: unknown[] }
   | { id: number; close: true };
 
-export type WorkerAnswer =
-  | { id: number; value: unknown }
-  | { id: number; error: { code: LandingError['code']; message: string } };
+export type WorkerAnswer = { id: number; value: unknown } | { id: number; error: Failure };
+
+interface Failure {
+  code: LandingError['code'];
+  message: string;
+  at: RefusedAt | undefined;
+}
 
 /** A group is closed when it holds this much; see walBytesMax. */
 const groupBytesMax = 8 * 1024 * 1024;
@@ -100,8 +104,8 @@ function post(port: MessagePort, id: number, outcome: Outcome): void {
   else fail(port, id, outcome.error);
 }
 
-function fail(port: MessagePort, id: number, { code, message }: LandingError): void {
-  port.postMessage({ id, error: { code, message } } satisfies WorkerAnswer);
+function fail(port: MessagePort, id: number, { code, message, at }: LandingError): void {
+  port.postMessage({ id, error: { code, message, at } } satisfies WorkerAnswer);
 }
 
 function answer(port: MessagePort, id: number, act: () => unknown): void {

@@ -168,7 +168,7 @@ export class TopicKeeper {
 }
 
 const refusedTopic = (topic: string, why: string, cause?: unknown): LandingError =>
-  new LandingError('refused', `topic "${topic}" ${why}`, { cause });
+  new LandingError('refused', `topic "${topic}" ${why}`, { cause, at: { topic } });
 
 const unavailable = (message: string, cause?: unknown): LandingError =>
   new LandingError('unavailable', message, { cause });

@@ -177,6 +177,7 @@ function heldBack(
     'refused',
     `held back: records of ${isoTime(maxTimestamp)} are older than retention.ms = ` +
       `${ages.retentionMs} of topic "${topic}", and Kafka would delete them at once; raise it`,
+    { at: { topic } },
   );
 }
 

@@ -273,6 +273,12 @@ export interface LandedRecord {
   headers: readonly RecordHeader[];
 }
 
+/** A remote or merged topic, or one partition of it. */
+export interface RefusedAt {
+  topic: string;
+  partition?: number | undefined;
+}
+
 export class LandingError extends Error {
   override name = 'LandingError';
   /**
@@ -282,10 +288,17 @@ export class LandingError extends Error {
    * owns this alias, nothing was written.
    */
   readonly code: 'full' | 'fenced' | 'uncertain' | 'closed' | 'refused' | 'unavailable' | 'moved';
+  /** Of `refused`, where it is about one topic: all that does not touch it may land. */
+  readonly at: RefusedAt | undefined;
 
-  constructor(code: LandingError['code'], message: string, options?: ErrorOptions) {
+  constructor(
+    code: LandingError['code'],
+    message: string,
+    { at, ...options }: ErrorOptions & { at?: RefusedAt | undefined } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.at = at;
   }
 }
 

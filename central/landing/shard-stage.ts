@@ -348,7 +348,7 @@ export class CommitStage {
     const known = this.topics.get(topic) ?? this.#group.topic(topic);
     if (known && known.kind !== kind) {
       const why = `topic "${topic}" is a ${known.kind} topic and cannot be a ${kind} one too`;
-      throw new LandingError('refused', why);
+      throw new LandingError('refused', why, { at: { topic } });
     }
     if (!this.#group.hasTopic(topic)) this.topics.set(topic, { kind });
   }

@@ -243,7 +243,11 @@ export class Shard {
       if (beside.leavesOut(error as KafkaError)) return staged.map(({ commit }) => commit);
       const named = (code === 'refused' || code === 'denied') && topic !== undefined;
       if (!named || topic.startsWith('tributary.')) throw error;
-      const refusal = asLandingError(error);
+      const { code: landing, message } = asLandingError(error);
+      const refusal = new LandingError(landing, message, {
+        cause: error,
+        at: { topic, partition },
+      });
       return rejectThoseIn(staged, (name, at) =>
         name === topic && (partition === undefined || at === partition) ? refusal : undefined,
       );

@@ -76,6 +76,8 @@ export interface BufferIdentity {
 
 export interface ReadRequest {
   from: ReadonlyMap<string, number>;
+  /** Streams that are to wait, by `streamKey`. */
+  except?: ReadonlySet<string>;
   maxBytes: number;
 }
 

@@ -42,8 +42,8 @@ export class Reader {
     this.#parts = parts;
   }
 
-  read({ from, maxBytes }: ReadRequest, acceptClock: number): ReadBatch {
-    const lanes = this.#lanes(from);
+  read({ from, except, maxBytes }: ReadRequest, acceptClock: number): ReadBatch {
+    const lanes = this.#lanes(from, except);
     const batch = new Body(maxBytes);
     const offered: LossRow[] = [];
     while (lanes.length > 0) {
@@ -66,10 +66,10 @@ export class Reader {
   }
 
   /** Newer epochs of a topic-partition wait until the older ones have landed. */
-  #lanes(from: ReadonlyMap<string, number>): Lane[] {
+  #lanes(from: ReadonlyMap<string, number>, except?: ReadonlySet<string>): Lane[] {
     const lanes: Lane[] = [];
     for (const stream of this.#parts.streams) {
-      if (stream.cursor >= stream.head) continue;
+      if (stream.cursor >= stream.head || except?.has(streamKey(stream))) continue;
       const olderWaits = this.#parts.streams
         .ofLog(stream.log)
         .some((other) => other.base < stream.base && other.cursor < other.head);

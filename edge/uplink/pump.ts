@@ -4,6 +4,7 @@ import { type SegmentsAnswer, streamKey } from '#shared/wire/link.ts';
 import type { ReadBatch, RecordBuffer } from '../buffer/buffer.ts';
 import type { BatchSize } from './batch-size.ts';
 import { type LinkClient, LinkError } from './client.ts';
+import type { HeldStreams } from './held-streams.ts';
 import type { RateCap } from './rate-cap.ts';
 
 /** Rewinds in a row without any progress after which the session itself is in doubt. */
@@ -20,6 +21,7 @@ export interface PumpOptions {
   clock: Clock;
   size: BatchSize;
   cap: RateCap | undefined;
+  held: HeldStreams;
   onAnswer: (batch: ReadBatch) => void;
 }
 
@@ -78,7 +80,10 @@ export class Pump {
     }
   }
 
-  /** Resolves when everything appended so far is acknowledged, or rejects when aborted. */
+  /**
+   * Resolves when everything appended so far is acknowledged but for what central holds, or rejects
+   * when aborted.
+   */
   drained(signal: AbortSignal): Promise<void> {
     if (this.#idle) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -94,10 +99,11 @@ export class Pump {
     session: string,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { buffer, size, cap } = this.#options;
+    const { buffer, size, cap, held, clock } = this.#options;
     const ahead = flights.at(-1);
     if (ahead && (flights.length > 1 || size.slow || !ahead.batch.more)) return false;
-    const batch = await buffer.read({ from: next, maxBytes: size.target });
+    const except = held.keys(clock.monotonic());
+    const batch = await buffer.read({ from: next, except, maxBytes: size.target });
     if (batch.frames.length === 0) return false;
     for (const frame of batch.frames) next.set(streamKey(frame), frame.first + frame.span);
     await cap?.take(batch.body.length, signal);
@@ -142,7 +148,7 @@ export class Pump {
     batch: ReadBatch,
     answer: SegmentsAnswer,
   ): Promise<{ rewind: boolean; progress: boolean }> {
-    const { buffer } = this.#options;
+    const { buffer, held, clock } = this.#options;
     let rewind = false;
     for (const said of answer.verdicts) {
       const frame = batch.frames[said.index];
@@ -153,6 +159,9 @@ export class Pump {
         rewind = true;
       } else if (said.verdict === 'overlap') {
         await buffer.cut(frame, said.expected);
+        rewind = true;
+      } else if (said.verdict === 'held') {
+        held.hold(frame, said.message, clock.monotonic());
         rewind = true;
       } else if (said.verdict === 'gap') rewind = true;
     }
@@ -180,7 +189,26 @@ export class Pump {
   async #waitForMore(signal: AbortSignal): Promise<void> {
     this.#idle = true;
     for (const listener of this.#idleListeners.splice(0)) listener();
-    await this.#appended.wait(signal);
+    await this.#news(signal);
     this.#idle = false;
+  }
+
+  /** More was appended, or a stream that was held may be tried again. */
+  async #news(signal: AbortSignal): Promise<void> {
+    const { held, clock } = this.#options;
+    const until = held.next;
+    if (until === undefined) return this.#appended.wait(signal);
+    const done = new AbortController();
+    const either = AbortSignal.any([signal, done.signal]);
+    const waits = [
+      this.#appended.wait(either),
+      clock.sleep(Math.max(0, until - clock.monotonic()), either),
+    ];
+    try {
+      await Promise.race(waits);
+    } finally {
+      for (const wait of waits) wait.catch(() => {});
+      done.abort();
+    }
   }
 }

@@ -15,6 +15,8 @@ export interface UplinkStatus {
   clockOffsetSeconds: number | null;
   /** Size that requests aim at now, bytes. */
   requestBytesTarget: number;
+  /** Streams that central cannot take just now, and why; they are tried again. */
+  held: string[];
   sentBytes: number;
   sentFrames: number;
 }

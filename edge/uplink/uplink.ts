@@ -7,6 +7,7 @@ import { type HelloAccepted, linkVersion } from '#shared/wire/link.ts';
 import type { RecordBuffer } from '../buffer/buffer.ts';
 import { BatchSize } from './batch-size.ts';
 import { type LinkClient, LinkError } from './client.ts';
+import { HeldStreams } from './held-streams.ts';
 import { Pump } from './pump.ts';
 import { RateCap } from './rate-cap.ts';
 import type { UplinkStatus } from './uplink-status.ts';
@@ -51,6 +52,7 @@ export class Uplink {
   readonly #backoff: Backoff;
   readonly #size: BatchSize;
   readonly #pump: Pump;
+  readonly #held: HeldStreams;
   readonly #wake = new Signal();
   readonly #opened: (() => void)[] = [];
   #open: OpenSession | undefined;
@@ -80,15 +82,18 @@ export class Uplink {
       nextAttemptAt: null,
       clockOffsetSeconds: null,
       requestBytesTarget: this.#size.target,
+      held: [],
       sentBytes: 0,
       sentFrames: 0,
     };
     const perSecond = options.maxBytesPerSecond;
+    this.#held = new HeldStreams(options.random);
     this.#pump = new Pump({
       buffer: options.buffer,
       client: options.client,
       clock: options.clock,
       size: this.#size,
+      held: this.#held,
       cap: perSecond === null ? undefined : new RateCap(perSecond, options.clock),
       onAnswer: (batch) => {
         this.answered();
@@ -121,6 +126,7 @@ export class Uplink {
       ...this.#status,
       url: this.#options.client.url,
       requestBytesTarget: this.#size.target,
+      held: this.#held.reasons,
     };
   }
 

@@ -205,6 +205,7 @@ const segmentsAnswer = object({
       gap: object({ index, expected: count }),
       overlap: object({ index, expected: count }),
       refused: object({ index, code: oneOf(...refusalCodes), message: sentence }),
+      held: object({ index, message: sentence }),
       clipped: object({ index, landed: integer(1) }),
     }),
     limits.requestFrames,

@@ -127,6 +127,8 @@ export type Verdict =
   | { verdict: 'overlap'; expected: number }
   /** Poison: the edge quarantines, declares a loss, and the stream goes on. */
   | { verdict: 'refused'; code: RefusalCode; message: string }
+  /** Nothing landed, nor of this stream in this request: its topic is not to be had just now. */
+  | { verdict: 'held'; message: string }
   /** A loss of which `landed` sequences had landed already, as records; the rest is recorded. */
   | { verdict: 'clipped'; landed: number };
 

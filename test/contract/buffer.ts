@@ -135,6 +135,16 @@ function describeReading(context: BufferContext): void {
     expect(second.frames[0]!.topic).not.toBe(first.frames[0]!.topic);
   });
 
+  test('streams that are to wait are left out, the others go on', async () => {
+    const { buffer } = context;
+    for (const topic of ['a', 'b']) await buffer.append(delivery(topic, `${topic}0`));
+    const except = new Set([streamKey(stream(buffer, 'a'))]);
+    const some = await buffer.read({ from: new Map(), except, maxBytes: 1_000_000 });
+    expect(values(decodeFrames(some.body))).toEqual(['b0']);
+    expect(some.more).toBe(false);
+    expect(values(await readAll(buffer))).toHaveLength(2);
+  });
+
   test('reading deletes nothing, acknowledging does', async () => {
     const { buffer } = context;
     await buffer.append(delivery('t', 'a', 'b', 'c'));

@@ -60,6 +60,7 @@ const agentStatus: AgentStatus = {
     lastAckAt: null,
     lastError: 'connect ECONNREFUSED\x1b[2J',
     nextAttemptAt: '2026-01-31T08:00:00.000Z',
+    held: ['images/0: the topic takes smaller batches only'],
     sentBytes: 0,
   },
   buffer: {

@@ -19,6 +19,7 @@ export function openSubject() {
     nextAttemptAt: null,
     clockOffsetSeconds: 0.125,
     requestBytesTarget: 65_536,
+    held: [],
     sentBytes: 1_234_567,
     sentFrames: 42,
   };

@@ -36,6 +36,7 @@ test('status says where every accepted record is, and how the link stands', asyn
       lastError: null,
       clockOffsetSeconds: 0.125,
       requestBytes: 65_536,
+      held: [],
     },
     buffer: { usedBytes: 5_000_000, oldestSeconds: 12.5, quarantined: 2, whenFull: 'drop-oldest' },
     streamsOmitted: false,

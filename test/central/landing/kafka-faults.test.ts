@@ -85,7 +85,8 @@ describe('what one topic does not take', () => {
     );
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     const { reason } = outcomes[1] as PromiseRejectedResult;
-    expect(reason).toMatchObject({ name: 'LandingError', code: 'refused' });
+    const at = { topic: 'images', partition: 0 };
+    expect(reason).toMatchObject({ name: 'LandingError', code: 'refused', at });
     expect((reason as LandingError).message).toContain('images');
     expect(await readAll(landing, 'readings', 0)).toHaveLength(6);
   });

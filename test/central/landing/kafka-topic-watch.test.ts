@@ -84,7 +84,9 @@ test('a backlog that was held back lands once the retention is raised, without a
   const site = new Site('factory-a');
   await landing.commit([site.hello(1)]);
   const write = site.write(2, { segments: [site.segment(1)] });
-  await expect(landing.commit([write])).rejects.toMatchObject({ code: 'refused' });
+  await expect(landing.commit([write])).rejects.toMatchObject({
+    ...{ code: 'refused', at: { topic } },
+  });
   cluster.topics.get(topic)!.configs['retention.ms'] = '-1';
   await expect
     .poll(() =>
