@@ -11,7 +11,9 @@ export const kafkaLandingSpec = table('A Kafka cluster; shared by as many collec
     default: -1,
   }),
   partitions: setting(integer(1, limits.partitionsPerTopic), {
-    doc: 'Least partitions of the topics that are made; a site with more gets more.',
+    doc:
+      'Least partitions of the topics that are made. A site with more has its topics and merged ones ' +
+      'grown: from then on keys go to other partitions, so that order per key holds before and after.',
     default: 1,
   }),
   retention: setting(orWord('forever', duration(1_000)), {

@@ -49,11 +49,15 @@ export const compactedConfigs = {
   'max.message.bytes': String(messageBytes),
 };
 
-/** Ours by name and ours alone: rows are read whole at start, so old ones should go soon. */
+/**
+ * Ours by name and ours alone: rows are read whole at start, so old ones should go soon. The newest
+ * segment is never compacted: what a busy fleet has in it is read again at each start.
+ */
 export const stateConfigs = {
   ...compactedConfigs,
   'min.cleanable.dirty.ratio': '0.1',
   'segment.ms': '86400000',
+  'segment.bytes': String(8 * 1024 * 1024),
 };
 
 const foreverConfigs = { 'cleanup.policy': 'delete', 'retention.ms': '-1' };
