@@ -14,6 +14,8 @@ export interface BenchKafka extends Pick<Kafka, 'admin' | 'reads' | 'close'> {
   readonly bootstrap: string;
   readonly port: number;
   readonly pid: number;
+  /** The folder of its topics. */
+  readonly data: string;
 }
 
 export async function startBenchKafka(): Promise<BenchKafka> {
@@ -24,6 +26,7 @@ export async function startBenchKafka(): Promise<BenchKafka> {
   return {
     ...{ admin: kafka.admin, reads: kafka.reads },
     ...{ bootstrap: cluster.bootstrap, port: broker!.port, pid: broker!.pid! },
+    data: broker!.data,
     close: async () => {
       await kafka.close();
       await cluster.close();

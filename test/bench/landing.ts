@@ -1,101 +1,131 @@
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openEmbeddedLanding } from '#central/landing/embedded.ts';
-import type { SegmentWrite } from '#central/landing/landing.ts';
+import { HttpTransport } from '#edge/uplink/http-transport.ts';
 import { systemClock } from '#shared/std/clock.ts';
-import { silentLog } from '#shared/std/log.ts';
-import { Site } from '../contract/landing-site.ts';
+import { startChild } from '../../packaging/start-process.ts';
+import { producerPerfTest } from '../kafka/tools.ts';
+import { BenchEdge, valueBytes } from './bench-edge.ts';
+import { startBenchKafka } from './bench-kafka.ts';
+import { cpuSeconds } from './bench-processes.ts';
+import { flag, median, table } from './bench-table.ts';
 
 /**
- * Commits a second into the embedded landing (remote and merged topic, checkpoint) against writing and
- * fdatasync-ing the same bytes to a plain file, turn about, best of three.
- * `node test/bench/landing.ts [MEBIBYTES]`.
+ * Sealed segments through one collector into Kafka (remote topic, merged topic and checkpoint in one
+ * transaction), beside Kafka's own producer-perf-test with transactions on the same broker: bytes of
+ * records that the broker stored in its topics a second, uncompressed records of 1 KiB, alternating,
+ * medians. The collector's CPU time a stored gigabyte beside it.
+ * `npm run bench -- landing [--mib 192] [--rounds 3]`
  */
-const mebibyte = 1024 * 1024;
-const bytesPerRound = Number(process.argv[2] ?? 128) * mebibyte;
+const bytesPerRound = flag('mib', 192) * 1024 * 1024;
+const rounds = flag('rounds', 3);
+const topic = 'sensor-data';
+const perfTopic = 'perf';
+/** What more edges send at once central would turn away for seconds: it bounds its memory. */
+const atOnceMax = 64;
 
-interface Load {
-  name: string;
-  /** Segments of one commit, records of one segment, value bytes of one record. */
-  segments: number;
-  records: number;
-  valueBytes: number;
-  /** Commits under way at once. */
-  commits: number;
-}
-
-const loads: Load[] = [
-  { name: '1 segment of 512 KiB', segments: 1, records: 500, valueBytes: 850, commits: 1 },
-  { name: 'the same, 8 commits at once', segments: 1, records: 500, valueBytes: 850, commits: 8 },
-  { name: '8 segments of 1 MiB', segments: 8, records: 1000, valueBytes: 850, commits: 1 },
-  { name: '100 segments of 1 record', segments: 100, records: 1, valueBytes: 100, commits: 1 },
-  { name: 'the same, 8 commits at once', segments: 100, records: 1, valueBytes: 100, commits: 8 },
-  { name: '1 record a commit, 64 at once', segments: 1, records: 1, valueBytes: 100, commits: 64 },
-];
-
+const kafka = await startBenchKafka();
+await kafka.admin.createTopic({
+  ...{ topic: perfTopic, partitions: 1, replicationFactor: 1, configs: {} },
+});
 const folder = mkdtempSync(join(tmpdir(), 'tributary-bench-'));
+const transport = new HttpTransport();
 const rows = [];
-for (const load of loads) rows.push(await measure(load));
+for (const edges of [1, 20, 500]) rows.push(await measure(edges));
+transport.close();
+await kafka.close();
 rmSync(folder, { recursive: true });
-console.table(rows);
+table(rows);
 
-async function measure(load: Load): Promise<object> {
-  const template = new Site('factory-a').segment(load.records, { valueBytes: load.valueBytes });
-  const commitBytes = template.batch.length * load.segments;
-  const count = Math.max(load.commits * 8, Math.min(2000, Math.ceil(bytesPerRound / commitBytes)));
-  let [file, landing] = [0, 0];
-  for (let round = 0; round < 3; round++) {
-    file = Math.max(file, plainFile(commitBytes, count));
-    landing = Math.max(landing, await embedded(load, template, count));
-  }
-  return {
-    commit: load.name,
-    'file MiB/s': Math.round((file * commitBytes) / mebibyte),
-    'landing MiB/s': Math.round((landing * commitBytes) / mebibyte),
-    ratio: Number((landing / file).toFixed(2)),
-    'commits/s': Math.round(landing),
-    'records/s': Math.round(landing * load.segments * load.records),
-  };
-}
-
-/** Writes of `bytes` a second, each synced. */
-function plainFile(bytes: number, count: number): number {
-  const path = join(folder, 'plain');
-  const file = openSync(path, 'w');
-  const body = Buffer.alloc(bytes, 7);
-  const start = performance.now();
-  for (let i = 0; i < count; i++) {
-    writeSync(file, body);
-    fdatasyncSync(file);
-  }
-  const seconds = (performance.now() - start) / 1000;
-  closeSync(file);
-  rmSync(path);
-  return count / seconds;
-}
-
-async function embedded(load: Load, template: SegmentWrite, count: number): Promise<number> {
-  const path = join(folder, 'central.db');
-  const landing = await openEmbeddedLanding(
-    { path, maxBytes: 8 * 1024 * mebibyte, retentionMs: 3_600_000 },
-    { clock: systemClock, log: silentLog },
+async function measure(count: number) {
+  const central = await startCentral(count);
+  const edges = Array.from(
+    { length: count },
+    (_, i) => new BenchEdge(`n${count}-${i}`, { topic, transport }),
   );
-  const site = new Site('factory-a');
-  await landing.commit([site.hello(1)]);
-  let left = count;
-  const writer = async () => {
-    while (left-- > 0) {
-      const segments = Array.from({ length: load.segments }, () =>
-        site.segment(load.records, { batch: template.batch, records: [] }),
-      );
-      await landing.commit([site.write(systemClock.now(), { segments })]);
-    }
+  for (const edge of edges) await edge.open(central.ready.link!);
+  // Topics are made before the clock runs.
+  await Promise.all(edges.map((edge) => edge.send([edge.body(1, 1)])));
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  const cpuPerByte: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const bodies = edges.map((edge) => edge.bodies(bytesPerRound / 2 / count));
+    const cpuBefore = cpuSeconds([central.pid]);
+    const landed = await stored(isOurs, () => sendAll(edges, bodies));
+    ours.push(landed.perSecond);
+    cpuPerByte.push((cpuSeconds([central.pid]) - cpuBefore) / landed.bytes);
+    theirs.push((await stored(isTheirs, perfTest)).perSecond);
+  }
+  await central.stop();
+  return {
+    edges: count,
+    'ours MB/s': (median(ours) / 1e6).toFixed(0),
+    'perf-test MB/s': (median(theirs) / 1e6).toFixed(0),
+    ratio: (median(ours) / median(theirs)).toFixed(2),
+    'collector CPU s/GB': (median(cpuPerByte) * 1e9).toFixed(1),
   };
-  const start = performance.now();
-  await Promise.all(Array.from({ length: load.commits }, writer));
-  const seconds = (performance.now() - start) / 1000;
-  await landing.close();
-  for (const suffix of ['', '-lock', '-reserve']) rmSync(path + suffix, { force: true });
-  return count / seconds;
+}
+
+async function sendAll(
+  edges: readonly BenchEdge[],
+  bodies: readonly Buffer[][],
+): Promise<undefined> {
+  const next = edges.entries();
+  const sender = async () => {
+    for (const [i, edge] of next) await edge.send(bodies[i]!);
+  };
+  await Promise.all(Array.from({ length: atOnceMax }, sender));
+}
+
+function startCentral(count: number) {
+  const settings = join(folder, `central-${count}.toml`);
+  writeFileSync(
+    settings,
+    `[link]\nlisten = "127.0.0.1:0"\n[status]\nlisten = "127.0.0.1:0"\n[landing]\n` +
+      `type = "kafka"\nbrokers = ["${kafka.bootstrap}"]\nreplication_factor = 1\n` +
+      `[[flow]]\ninto = "${topic}"\nfrom = ["*.${topic}"]\n`,
+  );
+  const logFile = join(folder, `central-${count}.log`);
+  return startChild({ name: 'central', program: 'central', settings, logFile }, () => {});
+}
+
+/** One transaction after another of 100 ms, in batches as large as ours; its own time. */
+async function perfTest(): Promise<number> {
+  const records = Math.round(bytesPerRound / valueBytes);
+  const { recordsPerSecond } = await producerPerfTest(kafka.bootstrap, {
+    ...{ topic: perfTopic, records, bytes: valueBytes, transactionMs: 100, heapMb: 1024 },
+    client: { acks: 'all', 'batch.size': '1000000', 'linger.ms': '5', 'compression.type': 'none' },
+  });
+  return (records / recordsPerSecond) * 1000;
+}
+
+/** Bytes stored meanwhile, and so many a second of the time that the task took or says it took. */
+async function stored(counts: (topic: string) => boolean, task: () => Promise<number | undefined>) {
+  const before = logBytes(counts);
+  const since = systemClock.monotonic();
+  const took = await task();
+  const ms = took ?? systemClock.monotonic() - since;
+  const bytes = logBytes(counts) - before;
+  return { bytes, perSecond: (bytes / ms) * 1000 };
+}
+
+function logBytes(counts: (topic: string) => boolean): number {
+  let bytes = 0;
+  for (const partition of readdirSync(kafka.data, { withFileTypes: true })) {
+    if (!partition.isDirectory() || !counts(partition.name.replace(/-\d+$/, ''))) continue;
+    const log = join(kafka.data, partition.name);
+    for (const file of readdirSync(log)) {
+      if (file.endsWith('.log')) bytes += statSync(join(log, file)).size;
+    }
+  }
+  return bytes;
+}
+
+function isOurs(name: string): boolean {
+  return name === topic || name.endsWith(`.${topic}`);
+}
+
+function isTheirs(name: string): boolean {
+  return name === perfTopic;
 }
