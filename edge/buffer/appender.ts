@@ -1,4 +1,5 @@
 import { limits } from '#shared/wire/limits.ts';
+import { RunsSealer } from '#shared/wire/seal-runs.ts';
 import { isInternalTopic, topicProblem } from '#shared/wire/topic-name.ts';
 import { DeliverError } from '../deliver-error.ts';
 import type { Delivered, Delivery } from '../source/source.ts';
@@ -6,10 +7,18 @@ import { admit } from './capacity.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Ledger } from './ledger.ts';
 import { inTarget } from './merge.ts';
-import { type Item, isKept, type Placed, place } from './placing.ts';
+import {
+  type Item,
+  isKept,
+  isUnopened,
+  type Placed,
+  place,
+  type Unkept,
+  type Unopened,
+} from './placing.ts';
 import type { Positions } from './positions.ts';
 import type { Room } from './room.ts';
-import type { Sealer } from './sealer.ts';
+import type { SealedHere, Sealer } from './sealer.ts';
 import type { Weighed } from './segment.ts';
 import { sourceRunBytes } from './source-run-rows.ts';
 import { headPosition, type Stream, type StreamTable } from './streams.ts';
@@ -85,7 +94,7 @@ class Commit {
   take(delivery: Delivery): Outcome {
     const { topic, idempotencyKey: key, records, sourceLoss, positions } = delivery;
     const { alias, idempotency, room } = this.#parts;
-    const isEmpty = records.length === 0 && sourceLoss === undefined;
+    const isEmpty = records.length === 0 && !delivery.runs && sourceLoss === undefined;
     const { problem } = this.#topic(topic);
     if (problem && !isEmpty) return problem;
     const before = key === undefined ? undefined : idempotency.find(topic, key, this.#now);
@@ -193,9 +202,10 @@ class Commit {
     }
     for (const item of items) {
       lot.items.push(item);
-      if (isKept(item) || item.atSource === undefined) stream.accepted += 1;
+      const sequences = isUnopened(item) ? item.count : 1;
+      stream.head += sequences;
+      if (!('atSource' in item)) stream.accepted += sequences;
     }
-    stream.head += items.length;
     stream.newest = Math.max(stream.newest, this.#now);
   }
 
@@ -211,9 +221,12 @@ class Commit {
             run = [];
           }
           run.push(item);
-        } else {
-          pos = this.#storeRun(lot.stream, pos, run);
-          run = [];
+          continue;
+        }
+        pos = this.#storeRun(lot.stream, pos, run);
+        run = [];
+        if (isUnopened(item)) pos = this.#storeUnopened(lot.stream, pos, item);
+        else {
           this.#declare(lot.stream, pos, item);
           pos += 1;
         }
@@ -224,19 +237,35 @@ class Commit {
   }
 
   #storeRun(stream: Stream, start: number, items: readonly Weighed[]): number {
-    const { room, sealer } = this.#parts;
+    const { sealer } = this.#parts;
     let pos = start;
     for (const group of inTarget(items)) {
-      const sealed = sealer.seal(stream, pos, group);
-      room.make(stream.topic, sealed.batch.length + sealed.runs.length * sourceRunBytes);
-      sealer.store(stream, pos, sealed, this.#now, this.#now);
-      stream.unmerged += 1;
+      this.#storeSealed(stream, pos, sealer.seal(stream, pos, group));
       pos += group.length;
     }
     return pos;
   }
 
-  #declare(stream: Stream, pos: number, item: Exclude<Item, Weighed>): void {
+  #storeUnopened(stream: Stream, start: number, { runs, incarnation }: Unopened): number {
+    const { sealer } = this.#parts;
+    const left = new RunsSealer(runs);
+    let pos = start;
+    while (left.left > 0) {
+      const sealed = sealer.sealRuns(stream, pos, left, incarnation);
+      this.#storeSealed(stream, pos, sealed);
+      pos += sealed.count;
+    }
+    return pos;
+  }
+
+  #storeSealed(stream: Stream, pos: number, sealed: SealedHere): void {
+    const { room, sealer } = this.#parts;
+    room.make(stream.topic, sealed.batch.length + sealed.runs.length * sourceRunBytes);
+    sealer.store(stream, pos, sealed, this.#now, this.#now);
+    stream.unmerged += 1;
+  }
+
+  #declare(stream: Stream, pos: number, item: Unkept): void {
     const { bytes, reason, detail, atSource } = item;
     const { ledger } = this.#parts;
     const now = this.#now;

@@ -1,4 +1,5 @@
 import type { RecordHeader } from '#shared/wire/record.ts';
+import type { RecordRun } from '#shared/wire/record-run.ts';
 import type { DeliveredRecord, Delivery } from '../source/source.ts';
 
 /**
@@ -8,11 +9,13 @@ import type { DeliveredRecord, Delivery } from '../source/source.ts';
  *
  *   numbers  := delivery*
  *   delivery := topic · flags · key · lossRecords · lossDetail · lossPartition · incarnation
- *               · partitions (0 none) · set · delete · records
+ *               · partitions (0 none) · set · delete · records · runs · runsPartition
  *               · { keyLength · valueLength }set · { keyLength }delete · record{records}
+ *               · run{runs}
  *   record   := timestamp · keyLength (-1 null) · valueLength (-1 null) · partition (NaN none)
  *               · sourceOffset (NaN none; not there without an incarnation)
  *               · headers · { nameLength · valueLength (-1 null) }headers
+ *   run      := length · count · baseTimestamp · timestamp (NaN none) · baseOffset
  *
  * topic, key, lossDetail and incarnation are lengths; the bytes themselves stand in the same order.
  */
@@ -25,6 +28,11 @@ export interface PackedDeliveries {
 const flag = { refuse: 1, key: 2, loss: 4, incarnation: 8 } as const;
 const numbersLeast = 64;
 const bytesLeast = 1024;
+/** Of memory that came back and waits to be used again. */
+const spareBytesMost = 8 * 1024 * 1024;
+
+/** Memory of deliveries that were handled. */
+export type Spare = Pick<PackedDeliveries, 'numbers' | 'bytes'>;
 
 export class DeliveryPacker {
   #numbers = new Float64Array(numbersLeast);
@@ -32,6 +40,7 @@ export class DeliveryPacker {
   #at = 0;
   #end = 0;
   #count = 0;
+  #spare: Spare | undefined;
 
   get count(): number {
     return this.#count;
@@ -47,7 +56,8 @@ export class DeliveryPacker {
     const set = positions?.set ?? new Map<string, Buffer>();
     const gone = positions?.delete ?? [];
     this.#count += 1;
-    this.#reserve(11 + 2 * set.size + gone.length);
+    const runs = delivery.runs?.runs ?? [];
+    this.#reserve(13 + 2 * set.size + gone.length);
     this.#text(delivery.topic);
     this.#number(
       (whenFull === 'refuse' ? flag.refuse : 0) +
@@ -64,12 +74,16 @@ export class DeliveryPacker {
     this.#number(set.size);
     this.#number(gone.length);
     this.#number(records.length);
+    this.#number(runs.length);
+    this.#number(delivery.runs?.partition ?? 0);
     for (const [key, value] of set) {
       this.#text(key);
       this.#blob(value);
     }
     for (const key of gone) this.#text(key);
     for (const record of records) this.#record(record, incarnation !== undefined);
+    this.#reserve(5 * runs.length);
+    for (const run of runs) this.#run(run);
   }
 
   /** What was packed; begins anew. */
@@ -79,12 +93,33 @@ export class DeliveryPacker {
       bytes: new Uint8Array(this.#bytes.buffer as ArrayBuffer, 0, this.#end),
       count: this.#count,
     };
-    this.#numbers = new Float64Array(Math.max(numbersLeast, this.#at));
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(bytesLeast, this.#end));
+    const { numbers, bytes } = this.#spare ?? {};
+    this.#spare = undefined;
+    this.#numbers = numbers ?? new Float64Array(Math.max(numbersLeast, this.#at));
+    this.#bytes = bytes
+      ? Buffer.from(bytes.buffer)
+      : Buffer.allocUnsafeSlow(Math.max(bytesLeast, this.#end));
     this.#at = 0;
     this.#end = 0;
     this.#count = 0;
     return packed;
+  }
+
+  /** Its memory is used again: what is new is collected as garbage, megabytes at a time. */
+  giveBack({ numbers, bytes }: Spare): void {
+    const whole = {
+      numbers: new Float64Array(numbers.buffer),
+      bytes: new Uint8Array(bytes.buffer),
+    };
+    if (whole.numbers.byteLength + whole.bytes.length <= spareBytesMost) this.#spare = whole;
+  }
+
+  #run({ bytes, count, baseTimestamp, timestamp, baseOffset }: RecordRun): void {
+    this.#blob(bytes);
+    this.#number(count);
+    this.#number(baseTimestamp);
+    this.#number(timestamp ?? Number.NaN);
+    this.#number(baseOffset);
   }
 
   #record(record: DeliveredRecord, numbered: boolean): void {
@@ -169,12 +204,15 @@ class PackReader {
     const setCount = this.#number();
     const deleteCount = this.#number();
     const recordCount = this.#number();
+    const runCount = this.#number();
+    const runsPartition = this.#number();
     const set = new Map<string, Buffer>();
     for (let i = 0; i < setCount; i++) set.set(this.#text(), this.#blob()!);
     const gone: string[] = [];
     for (let i = 0; i < deleteCount; i++) gone.push(this.#text());
     const records = new Array<DeliveredRecord>(recordCount);
     for (let i = 0; i < recordCount; i++) records[i] = this.#record(numbered);
+    const runs = Array.from({ length: runCount }, () => this.#run());
     const within = Number.isNaN(lossPartition) ? {} : { partition: lossPartition };
     return {
       ...{ topic, records, whenFull: flags & flag.refuse ? 'refuse' : 'wait' },
@@ -183,7 +221,18 @@ class PackReader {
       ...(flags & flag.loss && { sourceLoss: { records: lost, detail, ...within } }),
       ...(numbered && { incarnation }),
       ...(partitions > 0 && { partitions }),
+      ...(runCount > 0 && { runs: { partition: runsPartition, runs } }),
     };
+  }
+
+  #run(): RecordRun {
+    const bytes = this.#blob()!;
+    const count = this.#number();
+    const baseTimestamp = this.#number();
+    const timestamp = this.#number();
+    const baseOffset = this.#number();
+    const own = Number.isNaN(timestamp) ? null : timestamp;
+    return { bytes, count, baseTimestamp, timestamp: own, baseOffset };
   }
 
   #record(numbered: boolean): DeliveredRecord {

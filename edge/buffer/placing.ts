@@ -3,8 +3,9 @@ import { limits } from '#shared/wire/limits.ts';
 import type { LossReason } from '#shared/wire/loss.ts';
 import { partitionOf } from '#shared/wire/murmur2.ts';
 import { recordBytes, recordProblem } from '#shared/wire/record.ts';
+import type { RecordRun } from '#shared/wire/record-run.ts';
 import type { DeliveredRecord, Delivery } from '../source/source.ts';
-import { type Origin, type Weighed, weigh, weightMax } from './segment.ts';
+import { type Origin, sealedRecordMore, type Weighed, weigh, weightMax } from './segment.ts';
 import { sourceRunBytes } from './source-run-rows.ts';
 
 /** What takes a sequence and is no record: one that cannot be kept, or a source's marker. */
@@ -16,8 +17,16 @@ export interface Unkept {
   atSource?: number;
 }
 
-export type Item = Weighed | Unkept;
+/** Records that are not opened, with their places at their source. */
+export interface Unopened {
+  runs: readonly RecordRun[];
+  count: number;
+  incarnation: string;
+}
+
+export type Item = Weighed | Unkept | Unopened;
 export const isKept = (item: Item): item is Weighed => 'record' in item;
+export const isUnopened = (item: Item): item is Unopened => 'runs' in item;
 
 export interface Placed {
   /** By partition, in order. */
@@ -53,6 +62,17 @@ export function place(delivery: Delivery, placing: Placing): Placed {
       next = (origin?.offset ?? -2) + 1;
     } else placed.declaredLost += 1;
     push(items, partition.number, item);
+  }
+  if (delivery.runs) {
+    const { partition, runs } = delivery.runs;
+    if (incarnation === undefined || !hex32.test(incarnation)) {
+      throw new TypeError('records that are not opened need the life of their topic');
+    }
+    const count = runs.reduce((sum, run) => sum + run.count, 0);
+    push(items, partition, { runs, count, incarnation });
+    placed.accepted += count;
+    for (const { bytes } of runs) placed.bytes += bytes.length;
+    placed.bytes += count * sealedRecordMore(site) + runs.length * sourceRunBytes;
   }
   if (sourceLoss) {
     const { records: atSource, detail, partition = 0 } = sourceLoss;

@@ -1,9 +1,19 @@
 import type { SourceRun } from '#shared/wire/frame.ts';
 import { BatchError } from '#shared/wire/record-batch.ts';
+import type { RunsSealer } from '#shared/wire/seal-runs.ts';
 import type { BufferOptions } from './buffer.ts';
 import type { Ledger } from './ledger.ts';
 import { neighboursToMerge, planMerge, tailLength } from './merge.ts';
-import { type Origin, openRecords, type Sealed, seal, type Weighed, weigh } from './segment.ts';
+import {
+  compressFrom,
+  type Origin,
+  openRecords,
+  type Sealed,
+  seal,
+  targetBytes,
+  type Weighed,
+  weigh,
+} from './segment.ts';
 import type { SegmentRow, SegmentRows } from './segment-rows.ts';
 import { type SourceRunRows, sourceRunsOf } from './source-run-rows.ts';
 import { nextPosition, type Stream, sequenceOf } from './streams.ts';
@@ -35,6 +45,21 @@ export class Sealer {
     const firstSequence = sequenceOf(stream, pos);
     const sealed = seal(items, { alias, topic, epoch, firstSequence }, compression);
     return { ...sealed, runs: sourceRunsOf(items, firstSequence) };
+  }
+
+  /** The next batch of records that are not opened, from position `pos` on. */
+  sealRuns(stream: Stream, pos: number, runs: RunsSealer, incarnation: string): SealedHere {
+    const { alias, compression } = this.#options;
+    const { topic, epoch } = stream;
+    let sequence = sequenceOf(stream, pos);
+    const provenance = { alias, topic, epoch, firstSequence: sequence };
+    const options = { compression, compressFrom, provenance, targetBytes };
+    const { places, ...sealed } = runs.seal(options);
+    const origins = places.map(({ offset, count }): SourceRun => {
+      sequence += count;
+      return { sequence: sequence - count, sourceOffset: offset, count, incarnation };
+    });
+    return { ...sealed, runs: origins };
   }
 
   store(stream: Stream, pos: number, sealed: SealedHere, from: number, to: number): void {

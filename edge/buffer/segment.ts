@@ -1,6 +1,7 @@
 import { crc32c } from '#shared/std/crc32c.ts';
 import { batchField, batchHeaderBytes } from '#shared/wire/batch-layout.ts';
 import { limits } from '#shared/wire/limits.ts';
+import { provenanceSizeMax } from '#shared/wire/provenance-suffix.ts';
 import { type Provenance, recordBytes, type WireRecord } from '#shared/wire/record.ts';
 import {
   openBatch,
@@ -15,7 +16,7 @@ import {
 /** Segments are made this large where there is enough: good for the link and for consumers. */
 export const targetBytes = 512 * 1024;
 /** Smaller ones gain nothing from compression before they are merged. */
-const compressFrom = 512;
+export const compressFrom = 512;
 
 export interface Sealed {
   count: number;
@@ -55,6 +56,10 @@ export const weigh = (
 
 /** The most that one record may add to a batch: it has to fit into one alone. */
 export const weightMax = limits.segmentBytes - batchHeaderBytes;
+
+/** What a record gains by being sealed, at most: its provenance, and larger numbers. */
+export const sealedRecordMore = (site: { alias: string; topic: string }): number =>
+  provenanceSizeMax(site) + 12;
 
 export function seal(
   items: readonly Weighed[],

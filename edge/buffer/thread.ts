@@ -182,6 +182,7 @@ class ThreadBuffer implements RecordBuffer {
     if (answer.kind === 'log') this.#log[answer.level](answer.fields, answer.message);
     else if (answer.kind === 'settled') {
       if (answer.handled) this.#underWay -= 1;
+      if (answer.spare) this.#packer.giveBack(answer.spare);
       this.#flush();
       this.#settle(answer.settled);
       if (answer.appended) for (const listener of this.#listeners) listener();

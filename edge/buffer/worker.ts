@@ -6,7 +6,7 @@ import type { Delivered } from '../source/source.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { BufferIdentity, BufferOptions } from './buffer.ts';
 import { BufferOpenError } from './buffer-errors.ts';
-import { type PackedDeliveries, unpackDeliveries } from './delivery-pack.ts';
+import { type PackedDeliveries, type Spare, unpackDeliveries } from './delivery-pack.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
 import type { Store } from './store.ts';
 
@@ -34,7 +34,7 @@ export type WorkerRequest =
 export type WorkerAnswer =
   | { kind: 'opened'; identity: BufferIdentity }
   | { kind: 'not-opened'; code: BufferOpenError['code'] | null; message: string }
-  | { kind: 'settled'; settled: Settled; appended: boolean; handled: boolean }
+  | { kind: 'settled'; settled: Settled; appended: boolean; handled: boolean; spare?: Spare }
   | { kind: 'value'; id: number; value: unknown; identity?: BufferIdentity }
   | { kind: 'error'; id: number; message: string }
   | { kind: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; message: string };
@@ -91,7 +91,9 @@ class BufferWorker {
       })),
     );
     this.#handling = false;
-    this.#tell(true);
+    // What waits for room are views of it.
+    const { numbers, bytes } = packed;
+    this.#tell(true, this.#queue.isBlocked ? undefined : { numbers, bytes });
   }
 
   #grew(): void {
@@ -110,14 +112,18 @@ class BufferWorker {
   }
 
   /** `handled`: the pack is done, another may come. */
-  #tell(handled: boolean): void {
+  #tell(handled: boolean, spare?: Spare): void {
     if (!handled && this.#delivered.length === 0 && this.#failed.length === 0) return;
     const delivered = Float64Array.from(this.#delivered);
     const settled = { delivered, failed: this.#failed };
     this.#delivered = [];
     this.#failed = [];
     const appended = this.#appended;
-    this.#post({ kind: 'settled', settled, appended, handled }, [delivered.buffer]);
+    const lent = spare ? [spare.numbers.buffer, spare.bytes.buffer] : [];
+    this.#post({ kind: 'settled', settled, appended, handled, ...(spare && { spare }) }, [
+      delivered.buffer,
+      ...lent,
+    ]);
     this.#appended = false;
   }
 

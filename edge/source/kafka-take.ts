@@ -67,7 +67,8 @@ export class KafkaTake {
     const topic = this.#parts.topics.get(part.topic);
     if (!topic || part.over) return;
     const { records, detail, next } = loss;
-    await this.#deliver(topic, part, { records: [], looped: 0, next, lost: { records, detail } });
+    const lost = { records, detail };
+    await this.#deliver(topic, part, { records: [], runs: [], looped: 0, next, lost });
   }
 
   /** Its log was cut back: it goes on at `next`. */
@@ -92,12 +93,14 @@ export class KafkaTake {
   }
 
   async #deliver(topic: KafkaTopic, part: KafkaPart, chunk: Chunk): Promise<void> {
-    const { records, lost, next, looped } = chunk;
-    if (records.length > 0 || lost) {
+    const { records, runs, lost, next, looped } = chunk;
+    const { partition } = part;
+    if (records.length > 0 || runs.length > 0 || lost) {
       const delivered = await this.#parts.context.deliver({
         ...{ topic: topic.topic, records, whenFull: 'refuse' },
         ...{ incarnation: topic.incarnation, partitions: topic.partitions },
-        ...(lost && { sourceLoss: { ...lost, partition: part.partition } }),
+        ...(runs.length > 0 && { runs: { partition, runs } }),
+        ...(lost && { sourceLoss: { ...lost, partition } }),
         positions: this.positions(topic, [part], next),
       });
       this.#count(delivered);

@@ -1,5 +1,6 @@
 import type { SourceState } from '#shared/wire/link.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
+import type { RecordRun } from '#shared/wire/record-run.ts';
 
 /**
  * The contract of every source (DESIGN §1.1): it hands records over with `deliver` and acknowledges
@@ -30,6 +31,11 @@ export interface Delivery {
   topic: string;
   /** At least one, unless only positions move. The partition is chosen by key unless given. */
   records: readonly DeliveredRecord[];
+  /**
+   * Behind `records`: those of one partition as a Kafka's batches have them, unopened. All plain
+   * (`RunWalk.isPlain`); `incarnation` is needed.
+   */
+  runs?: { partition: number; runs: readonly RecordRun[] };
   /**
    * Which life of its topic the records' source offsets belong to, 32 hexadecimal digits. Without
    * it they count for nothing.

@@ -4,6 +4,7 @@ import { codecs, outputTooLarge } from '../wire/compression.ts';
 import { isTimestamp, type WireRecord } from '../wire/record.ts';
 import { BatchError, type BatchHeader, readBatchHeader } from '../wire/record-batch.ts';
 import { RecordReader } from '../wire/record-reader.ts';
+import type { RecordRun } from '../wire/record-run.ts';
 import { VarintError } from '../wire/varint.ts';
 
 /** A record where it stands in a Kafka log. */
@@ -31,9 +32,39 @@ export function openRecords(
   batch: Uint8Array,
   options: OpenRecordsOptions = {},
 ): Generator<LogRecord, void> {
+  const run = openRun(batch, options);
+  return whole(run);
+}
+
+/** The same, unopened: uncompressed and not looked at. */
+export function openRun(batch: Uint8Array, options: OpenRecordsOptions = {}): RecordRun {
   const header = readBatchHeader(batch);
   if (options.trusted !== true) verifyCrc(batch, header);
-  return records(batch, header, inflate(batch, header, options.maxBytes ?? 128 * 1024 * 1024));
+  const { count, baseTimestamp, maxTimestamp, timestampType } = header;
+  const bytes = inflate(batch, header, options.maxBytes ?? 128 * 1024 * 1024);
+  const baseOffset = Number(Buffer.from(batch.buffer, batch.byteOffset, 8).readBigInt64BE());
+  const timestamp = timestampType === 'log-append' ? maxTimestamp : null;
+  return { bytes, count, baseTimestamp, timestamp, baseOffset };
+}
+
+function* whole(run: RecordRun): Generator<LogRecord, void> {
+  const reader = new RecordReader(run.bytes);
+  for (let index = 0; index < run.count; index++) {
+    const record = nextRecord(reader, run, index);
+    if (!isTimestamp(record.timestamp)) {
+      throw new BatchError('bad-timestamp', `record ${index} has timestamp ${record.timestamp}`);
+    }
+    yield record;
+  }
+  if (run.count > 0 && reader.left > 0) {
+    throw new BatchError('bad-batch', `${reader.left} bytes behind the records`);
+  }
+}
+
+/** The records of (a part of) what `openRun` opened; whatever time they bear. */
+export function recordsOf(run: RecordRun): LogRecord[] {
+  const reader = new RecordReader(run.bytes);
+  return Array.from({ length: run.count }, (_, index) => nextRecord(reader, run, index));
 }
 
 function verifyCrc(batch: Uint8Array, header: BatchHeader): void {
@@ -55,31 +86,11 @@ function inflate(batch: Uint8Array, header: BatchHeader, maxBytes: number): Uint
   }
 }
 
-function* records(
-  batch: Uint8Array,
-  header: BatchHeader,
-  payload: Uint8Array,
-): Generator<LogRecord, void> {
-  const { baseTimestamp, maxTimestamp, timestampType, count } = header;
-  const baseOffset = Number(Buffer.from(batch.buffer, batch.byteOffset, 8).readBigInt64BE());
-  const reader = new RecordReader(payload);
-  for (let index = 0; index < count; index++) {
-    const record = nextRecord(reader, baseTimestamp, index);
-    const timestamp = timestampType === 'log-append' ? maxTimestamp : record.timestamp;
-    if (!isTimestamp(timestamp)) {
-      throw new BatchError('bad-timestamp', `record ${index} has timestamp ${timestamp}`);
-    }
-    const { key, value, headers } = record;
-    yield { key, value, headers, timestamp, offset: baseOffset + reader.offsetDelta };
-  }
-  if (count > 0 && reader.left > 0) {
-    throw new BatchError('bad-batch', `${reader.left} bytes behind the records`);
-  }
-}
-
-function nextRecord(reader: RecordReader, baseTimestamp: number, index: number): WireRecord {
+function nextRecord(reader: RecordReader, run: RecordRun, index: number): LogRecord {
   try {
-    return reader.next(baseTimestamp);
+    const { key, value, headers, timestamp } = reader.next(run.baseTimestamp);
+    const offset = run.baseOffset + reader.offsetDelta;
+    return { key, value, headers, timestamp: run.timestamp ?? timestamp, offset };
   } catch (cause) {
     if (!(cause instanceof VarintError)) throw cause;
     throw new BatchError('bad-batch', `record ${index}: ${cause.message}`, { cause });

@@ -95,14 +95,23 @@ export function sealBatch(records: readonly WireRecord[], options: SealOptions):
     suffix?.advance();
   }
   const payload = writer.bytes.subarray(0, writer.end);
+  const { length: count } = records;
+  return assembleBatch(payload, { compression, level, count, baseTimestamp, maxTimestamp });
+}
+
+/** A sealed batch of the records that `payload` holds, compressed where that makes it smaller. */
+export function assembleBatch(
+  payload: Uint8Array,
+  options: Pick<BatchHeader, 'count' | 'baseTimestamp' | 'maxTimestamp'> & {
+    compression: Compression;
+    level?: number | undefined;
+  },
+): Buffer {
+  const { compression, level } = options;
   const packed = compression === 'none' ? payload : codecs[compression].compress(payload, level);
   const shrunk = packed.length < payload.length;
-  return assemble(shrunk ? packed : payload, {
-    compression: shrunk ? compression : 'none',
-    count: records.length,
-    baseTimestamp,
-    maxTimestamp,
-  });
+  const used = shrunk ? compression : 'none';
+  return assemble(shrunk ? packed : payload, { ...options, compression: used });
 }
 
 function checkSeal(records: readonly WireRecord[], provenance: Provenance | undefined): void {

@@ -49,6 +49,37 @@ export class RecordWriter {
     }
   }
 
+  /** A record as it stands in other bytes, under another number and time. */
+  copy(
+    from: {
+      readonly bytes: Buffer;
+      keyAt: number;
+      headerCountAt: number;
+      headerCount: number;
+      headersAt: number;
+      end: number;
+    },
+    timestampDelta: number,
+    offsetDelta: number,
+    suffix: ProvenanceSuffix,
+  ): void {
+    const { bytes, keyAt, headerCountAt, headersAt, end } = from;
+    const headerCount = from.headerCount + provenanceHeaderCount;
+    let size = 1 + varintSize(timestampDelta) + varintSize(offsetDelta) + varintSize(headerCount);
+    size += headerCountAt - keyAt + (end - headersAt) + suffix.bytes.length;
+    this.reserve(varintSize(size) + size);
+
+    this.varint(size);
+    this.bytes[this.end++] = 0;
+    this.varint(timestampDelta);
+    this.varint(offsetDelta);
+    this.end += bytes.copy(this.bytes, this.end, keyAt, headerCountAt);
+    this.varint(headerCount);
+    if (end > headersAt) this.end += bytes.copy(this.bytes, this.end, headersAt, end);
+    this.bytes.set(suffix.bytes, this.end);
+    this.end += suffix.bytes.length;
+  }
+
   private reserve(more: number): void {
     const needed = this.end + more;
     if (needed <= this.bytes.length) return;

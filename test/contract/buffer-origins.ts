@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Delivery } from '#edge/source/source.ts';
+import { batchHeaderBytes } from '#shared/wire/batch-layout.ts';
 import type { SegmentFrame } from '#shared/wire/frame.ts';
+import { sealBatch } from '#shared/wire/record-batch.ts';
+import type { RecordRun } from '#shared/wire/record-run.ts';
 import {
   type BufferContext,
   delivery,
@@ -76,6 +79,43 @@ export function describeOrigins(context: BufferContext): void {
       expect([0, frame.count]).toContain(withPlace.length);
     }
     expect(values(frames)).toHaveLength(42);
+  });
+
+  test('records that nobody opened are kept as they were, with their places', async () => {
+    const { buffer } = context;
+    const texts = (from: number, count: number) =>
+      Array.from({ length: count }, (_, i) => `${from + i} ${'x'.repeat(90)}`);
+    const run = (from: number, count: number): RecordRun => {
+      const batch = sealBatch(
+        texts(from, count).map((text) => record(text)),
+        { compression: 'none' },
+      );
+      const bytes = batch.subarray(batchHeaderBytes);
+      return { bytes, count, baseTimestamp: 1_750_000_000_000, timestamp: null, baseOffset: from };
+    };
+    const unopened = (...runs: RecordRun[]): Delivery => ({
+      ...{ topic: 't', records: [], incarnation: first, partitions: 2 },
+      runs: { partition: 1, runs },
+    });
+    // More than a segment holds, between records that were opened; in one commit, and after it.
+    const delivered = await Promise.all([
+      buffer.append({ ...numbered(first, 0), runs: { partition: 0, runs: [run(1, 3)] } }),
+      buffer.append(unopened(run(10, 9_000), run(9_500, 4_000))),
+    ]);
+    expect(delivered.map(({ accepted }) => accepted)).toEqual([4, 13_000]);
+    for (let i = 0; i < 40; i++) await buffer.append(unopened(run(20_000 + i, 1)));
+    await context.crash();
+    const frames = segments(await readAll(context.buffer));
+    const [mixed, rest] = [0, 1].map((partition) =>
+      frames.filter((frame) => frame.partition === partition),
+    );
+    expect(values(mixed!)).toEqual(['0', ...texts(1, 3)]);
+    expect(places(mixed!).map(([offset]) => offset)).toEqual([0, 1, 2, 3]);
+    const all = [...texts(10, 9_000), ...texts(9_500, 4_000), ...texts(20_000, 40)];
+    expect(values(rest!)).toEqual(all);
+    expect(places(rest!)).toEqual(all.map((text) => [Number(text.split(' ')[0]), first]));
+    expect(Math.max(...rest!.map(({ count }) => count))).toBeLessThanOrEqual(10_000);
+    expect(rest!.length).toBeLessThan(30);
   });
 
   test('an offset without a life, or that is none, is not passed on', async () => {

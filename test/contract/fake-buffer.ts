@@ -1,5 +1,6 @@
 import { DeliverError } from '#edge/deliver-error.ts';
 import type { Delivered, Delivery, SourceContext } from '#edge/source/source.ts';
+import { recordsOf } from '#shared/kafka/open-records.ts';
 
 /**
  * A buffer for sources under test. It keeps what survives a restart of the agent (records, losses,
@@ -35,7 +36,8 @@ export class FakeBuffer implements SourceContext {
     this.#open();
   }
 
-  async deliver(delivery: Delivery): Promise<Delivered> {
+  async deliver(unopened: Delivery): Promise<Delivered> {
+    const delivery = opened(unopened);
     this.attempts += 1;
     this.outstanding += 1;
     this.offered += delivery.records.length;
@@ -96,6 +98,19 @@ export class FakeBuffer implements SourceContext {
     this.#waiting = all.filter(({ until }) => !until());
     for (const waiting of all) if (!this.#waiting.includes(waiting)) waiting.resolve();
   }
+}
+
+/** With all its records among `records`. */
+function opened(delivery: Delivery): Delivery {
+  const { runs: some, ...rest } = delivery;
+  if (!some) return delivery;
+  const { partition, runs } = some;
+  const records = runs.flatMap((run) =>
+    recordsOf(run).map(({ offset, ...record }) => {
+      return { ...record, partition, sourceOffset: offset };
+    }),
+  );
+  return { ...rest, records: [...delivery.records, ...records] };
 }
 
 export const diskFull = (): DeliverError => new DeliverError('disk-full', 'the disk is full');

@@ -16,6 +16,13 @@ const record = fc.record(
   },
   { requiredKeys: ['key', 'value', 'headers', 'timestamp'] },
 );
+const run = fc.record({
+  bytes,
+  count: fc.nat(),
+  baseTimestamp: fc.integer(),
+  timestamp: fc.option(fc.integer()),
+  baseOffset: fc.maxSafeNat(),
+});
 const delivery = fc.record(
   {
     topic: text,
@@ -32,6 +39,7 @@ const delivery = fc.record(
     ),
     incarnation: text,
     partitions: fc.integer({ min: 1 }),
+    runs: fc.record({ partition: fc.nat(), runs: fc.array(run, { minLength: 1, maxLength: 3 }) }),
   },
   { requiredKeys: ['topic', 'records', 'whenFull'] },
 );
@@ -61,4 +69,16 @@ test('a packer begins anew after it was taken from', () => {
   packer.add({ topic: 'u', records: [] });
   expect(unpackDeliveries(packed)[0]!.idempotencyKey).toHaveLength(300_000);
   expect(unpackDeliveries(packer.take())).toEqual([{ topic: 'u', records: [], whenFull: 'wait' }]);
+});
+
+test('memory that came back is used again, and holds nothing of what it held', () => {
+  const packer = new DeliveryPacker();
+  packer.add({ topic: 't'.repeat(5_000), records: [], idempotencyKey: 'before' });
+  const first = packer.take();
+  packer.giveBack(first);
+  packer.take();
+  packer.add({ topic: 'u', records: [] });
+  const second = packer.take();
+  expect(second.bytes.buffer).toBe(first.bytes.buffer);
+  expect(unpackDeliveries(second)).toEqual([{ topic: 'u', records: [], whenFull: 'wait' }]);
 });
