@@ -168,14 +168,20 @@ export class Shard {
   }
 
   async #landNext(): Promise<void> {
-    const { lingerMs } = this.#parts.settings;
-    if (lingerMs > 0 && this.#owned) await this.#parts.clock.sleep(lingerMs);
+    await this.#linger();
     const commits = this.#take();
     try {
       await this.#land(commits);
     } catch (error) {
       for (const { reject } of commits) reject(asLandingError(error));
     }
+  }
+
+  /** What has waited for the transaction before has waited long enough. */
+  async #linger(): Promise<void> {
+    const { clock, settings } = this.#parts;
+    const leftMs = settings.lingerMs - (clock.monotonic() - this.#waiting[0]!.since);
+    if (leftMs > 0 && this.#owned) await clock.sleep(leftMs);
   }
 
   #take(): Commit[] {

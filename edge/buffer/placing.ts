@@ -46,7 +46,8 @@ export interface Placing {
 
 /** Where each record of a delivery goes, and which cannot be kept. Decides only. */
 export function place(delivery: Delivery, placing: Placing): Placed {
-  const { topic, records, sourceLoss, incarnation } = delivery;
+  const { topic, records, sourceLoss } = delivery;
+  const incarnation = hex32.test(delivery.incarnation ?? '') ? delivery.incarnation : undefined;
   const site = { alias: placing.alias, topic };
   const items = new Map<number, Item[]>();
   const placed = { items, accepted: 0, declaredLost: 0, bytes: 0 };
@@ -105,7 +106,7 @@ function partitionFor(
 /** Where both the offset and the life it belongs to are known, and can be written in a frame. */
 function originOf({ sourceOffset }: DeliveredRecord, incarnation?: string): Origin | undefined {
   if (sourceOffset === undefined || incarnation === undefined) return undefined;
-  const isOne = Number.isSafeInteger(sourceOffset) && sourceOffset >= 0 && hex32.test(incarnation);
+  const isOne = Number.isSafeInteger(sourceOffset) && sourceOffset >= 0;
   return isOne ? { offset: sourceOffset, incarnation } : undefined;
 }
 

@@ -34,6 +34,8 @@ export interface PumpOptions {
 export class Pump {
   readonly #options: PumpOptions;
   readonly #appended = new Signal();
+  /** Of the newest answer. */
+  #acknowledging: Promise<void> | undefined;
   #idle = false;
   #idleListeners: (() => void)[] = [];
 
@@ -103,7 +105,11 @@ export class Pump {
     const ahead = flights.at(-1);
     if (ahead && (flights.length > 1 || size.slow || !ahead.batch.more)) return false;
     const except = held.keys(clock.monotonic());
-    const batch = await buffer.read({ from: next, except, maxBytes: size.target });
+    // Behind the acknowledgement, which is not waited for twice: the buffer works in turn.
+    const [batch] = await Promise.all([
+      buffer.read({ from: next, except, maxBytes: size.target }),
+      this.#acknowledged(),
+    ]);
     if (batch.frames.length === 0) return false;
     for (const frame of batch.frames) next.set(streamKey(frame), frame.first + frame.span);
     await cap?.take(batch.body.length, signal);
@@ -165,7 +171,11 @@ export class Pump {
         rewind = true;
       } else if (said.verdict === 'gap') rewind = true;
     }
-    if (answer.acks.length > 0) await buffer.acknowledge(answer.acks);
+    await this.#acknowledged();
+    if (answer.acks.length > 0) this.#acknowledging = buffer.acknowledge(answer.acks);
+    // Whoever waits for it next is told; until then a failure must not count as unhandled.
+    this.#acknowledging?.catch(() => {});
+    if (rewind) await this.#acknowledged();
     const stuck = answer.verdicts.filter((said) => said.verdict === 'gap').length;
     return { rewind, progress: stuck < batch.frames.length };
   }
@@ -186,7 +196,14 @@ export class Pump {
     }
   }
 
+  #acknowledged(): Promise<void> | undefined {
+    const acknowledging = this.#acknowledging;
+    this.#acknowledging = undefined;
+    return acknowledging;
+  }
+
   async #waitForMore(signal: AbortSignal): Promise<void> {
+    await this.#acknowledged();
     this.#idle = true;
     for (const listener of this.#idleListeners.splice(0)) listener();
     await this.#news(signal);
