@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
 /** How the link is: `refused` answers at once that nobody is there, `silent` looks open and is dead. */
@@ -12,6 +13,8 @@ export class Link {
   readonly #target: () => string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** What an edge gets through; answers come at once. */
+  bytesPerSecond = Number.POSITIVE_INFINITY;
   #state: LinkState = 'up';
 
   /** `target` is asked for central's address at each connection. */
@@ -54,7 +57,7 @@ export class Link {
     const { hostname, port } = new URL(this.#target());
     const far = connect({ host: hostname, port: Number(port) });
     this.#keep(far);
-    near.pipe(far);
+    near.pipe(this.#slowly()).pipe(far);
     far.pipe(near);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
@@ -62,6 +65,16 @@ export class Link {
       near.pause();
       far.pause();
     }
+  }
+
+  #slowly(): Transform {
+    return new Transform({
+      transform: (chunk: Buffer, _, done) => {
+        const ms = (chunk.length / this.bytesPerSecond) * 1_000;
+        if (ms < 1) done(null, chunk);
+        else setTimeout(done, ms, null, chunk);
+      },
+    });
   }
 
   #keep(socket: Socket): void {

@@ -129,16 +129,18 @@ export interface GroupAnswer {
 
 /**
  * What a committed reader gets of a topic, partition by partition; none while it is not there. `from`:
- * offsets to begin at, by partition.
+ * offsets to begin at, by partition; `only`: of this partition.
  */
 export async function readTopic(
   kafka: Kafka,
   topic: string,
   from: ReadonlyMap<number, number> = new Map(),
+  only?: number,
 ): Promise<LogRecord[]> {
   const [info] = await kafka.admin.topics([topic]);
   const records: LogRecord[] = [];
   for (const { partition } of info?.partitions ?? []) {
+    if (only !== undefined && partition !== only) continue;
     const at = { topic, partition };
     const [end] = await kafka.admin.offsets([at], 'latest', 'committed');
     const [begin] = await kafka.admin.offsets([at], 'earliest', 'committed');
