@@ -62,6 +62,7 @@ interface Flow {
   into: string;
   from: string[];
   records: number;
+  recordsExact: boolean;
   recordsPerSecond: number;
   watermark: string | null;
   heldBackBy: string[];
@@ -76,9 +77,9 @@ interface Copy {
 function flowsTable(answer: unknown): string {
   const { flows } = answer as { flows: Flow[] };
   if (flows.length === 0) return 'No flows: add [[flow]] to the settings of central.';
-  const rows = flows.map(({ into, from, records: count, recordsPerSecond, ...flow }) => [
+  const rows = flows.map(({ into, from, recordsPerSecond, ...flow }) => [
     into,
-    showCount(count),
+    showRecords(flow),
     showCount(recordsPerSecond),
     flow.watermark ?? '?',
     flow.heldBackBy.join(', '),
@@ -154,18 +155,23 @@ interface TopicOffsets {
   kind: string;
   partitions: number;
   records: number;
+  recordsExact: boolean;
   troubles: string[];
   offsets: { partition: number; startOffset: number; endOffset: number }[];
 }
 
+/** Offsets of Kafka say how many there are at most. */
+const showRecords = ({ records, recordsExact }: { records: number; recordsExact: boolean }) =>
+  `${recordsExact ? '' : '≤ '}${showCount(records)}`;
+
 function topicsTable(answer: unknown): string {
   const { topics } = answer as { topics: TopicOffsets[] };
   if (topics.length === 0) return 'Nothing has landed yet.';
-  const rows = topics.map(({ topic, kind, partitions, records: count }) => [
+  const rows = topics.map(({ topic, kind, partitions, ...row }) => [
     topic,
     kind,
     showCount(partitions),
-    showCount(count),
+    showRecords(row),
   ]);
   const table = textTable(
     [

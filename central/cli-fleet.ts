@@ -124,8 +124,11 @@ interface Central {
 }
 
 const centralLine = ({ url }: ApiClient, { version, linkUrl, landing }: Central): string =>
-  `central ${version} at ${url}, link ${linkUrl ?? 'none'}, ${landing.kind} landing ` +
-  `${showBytes(landing.usedBytes)} of ${showBytes(landing.maxBytes)}`;
+  `central ${version} at ${url}, link ${linkUrl ?? 'none'}, ${landing.kind} landing${diskOf(landing)}`;
+
+/** Kafka's disks are its own. */
+const diskOf = ({ usedBytes, maxBytes }: Central['landing']): string =>
+  usedBytes === null ? '' : ` ${showBytes(usedBytes)} of ${showBytes(maxBytes)}`;
 
 function edgesTable(edges: Edge[]): string {
   if (edges.length === 0) return 'No site yet: a new one appears with its first hello.';

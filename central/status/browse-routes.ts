@@ -45,7 +45,7 @@ const topicsRoute = ({ landing }: StatusParts): Route => ({
   path: '/api/v1/topics',
   get: async (c) => {
     query(c.req.url, []);
-    return c.json({ topics: (await landing.topics()).map(topicJson) });
+    return c.json({ topics: (await landing.topics()).map((topic) => topicJson(topic, landing)) });
   },
 });
 

@@ -21,6 +21,7 @@ const replayed = 100;
  */
 export class FleetEvents {
   readonly #fleet: FleetReader;
+  readonly #landing: StatusOptions['landing'];
   readonly #clock: Clock;
   readonly #run: string;
   readonly #clientsMax: number;
@@ -34,8 +35,9 @@ export class FleetEvents {
   #sentEdges = new Map<string, string>();
   #sentFlows = '';
 
-  constructor({ fleet, clock, maxEventClients }: StatusOptions) {
+  constructor({ fleet, landing, clock, maxEventClients }: StatusOptions) {
     this.#fleet = fleet;
+    this.#landing = landing;
     this.#clock = clock;
     this.#run = Math.trunc(clock.now()).toString(36);
     this.#clientsMax = maxEventClients ?? clientsMax;
@@ -88,7 +90,7 @@ export class FleetEvents {
   #snapshot(client: EventClient): void {
     const edges = this.#fleet.edges().map(edgeJson);
     client.send(this.#standing('edges', { edges, removed: [], complete: true }));
-    client.send(this.#standing('flows', { flows: this.#fleet.flows().map(flowJson) }));
+    client.send(this.#standing('flows', { flows: this.#flows() }));
     client.behind = false;
   }
 
@@ -132,11 +134,15 @@ export class FleetEvents {
   }
 
   #changedFlows(): string[] {
-    const flows = this.#fleet.flows().map(flowJson);
+    const flows = this.#flows();
     const text = JSON.stringify(flows);
     if (text === this.#sentFlows) return [];
     this.#sentFlows = text;
     return [this.#standing('flows', { flows })];
+  }
+
+  #flows() {
+    return this.#fleet.flows().map((flow) => flowJson(flow, this.#landing));
   }
 
   #standing(name: string, data: object): string {

@@ -10,7 +10,7 @@ const actions = ['adopt', 'disable', 'enable', 'remove'] as const satisfies (key
 
 /** Sites, flows, central itself, and what a person may do to a site. */
 export function fleetRoutes(parts: StatusParts): Route[] {
-  const { fleet } = parts;
+  const { fleet, landing } = parts;
   return [
     {
       path: '/api/v1/edges',
@@ -33,7 +33,7 @@ export function fleetRoutes(parts: StatusParts): Route[] {
       path: '/api/v1/flows',
       get: (c) => {
         query(c.req.url, []);
-        return c.json({ flows: fleet.flows().map(flowJson) });
+        return c.json({ flows: fleet.flows().map((flow) => flowJson(flow, landing)) });
       },
     },
     {

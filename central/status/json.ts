@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { LossRecord } from '#shared/wire/link.ts';
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '../fleet/views.ts';
-import type { CheckpointRow, LandedRecord, TopicRow } from '../landing/landing.ts';
+import type { CheckpointRow, LandedRecord, Landing, TopicRow } from '../landing/landing.ts';
 
 /**
  * Views as the API shows them (DESIGN §9): times ISO 8601 UTC, durations seconds, sizes bytes,
@@ -69,12 +69,18 @@ export const streamJson = (stream: StreamView) => ({
   lostRecords: stream.lostRecords,
 });
 
-export const flowJson = (flow: FlowView) => ({
+/** Offsets are all that Kafka tells of a topic, and its markers of transactions take some, too. */
+const countsExactly = ({ kind }: Kind): boolean => kind !== 'kafka';
+
+type Kind = Pick<Landing, 'kind'>;
+
+export const flowJson = (flow: FlowView, landing: Kind) => ({
   into: flow.into,
   from: [...flow.from],
   external: flow.external,
   partitions: flow.partitions,
   records: flow.records,
+  recordsExact: countsExactly(landing),
   recordsPerSecond: flow.recordsPerSecond,
   watermark: time(flow.watermark),
   heldBackBy: [...flow.heldBackBy],
@@ -135,11 +141,12 @@ export const lossJson = (loss: LossRecord) => ({
   landedAt: time(loss.landedAt),
 });
 
-export const topicJson = (topic: TopicRow) => ({
+export const topicJson = (topic: TopicRow, landing: Kind) => ({
   topic: topic.topic,
   kind: topic.kind,
   partitions: topic.partitions.length,
   records: topic.records,
+  recordsExact: countsExactly(landing),
   troubles: [...(topic.troubles ?? [])],
   offsets: topic.partitions.map(({ partition, startOffset, endOffset }) => ({
     partition,

@@ -7,6 +7,7 @@ import {
   oneOf,
   orNull,
   parameter,
+  recordsExact,
   ref,
   type Schema,
   text,
@@ -61,6 +62,7 @@ const topic = object({
   kind: oneOf(['remote', 'merged', 'internal'], 'What it is for.'),
   partitions: whole('How many.'),
   records: whole('Readable now, over all partitions.'),
+  recordsExact,
   troubles: list(text('How its settings do not fit what lands in it, and what follows.')),
   offsets: list(
     object({

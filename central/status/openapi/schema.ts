@@ -28,6 +28,11 @@ export const whole = plain('integer');
 export const number = plain('number');
 export const flag = plain('boolean');
 
+export const recordsExact = flag(
+  'Whether `records` is exact: with Kafka it is so many at most, since its markers of transactions ' +
+    'and what compaction took have offsets, too.',
+);
+
 export const time = (description: string): Schema => ({
   type: 'string',
   format: 'date-time',

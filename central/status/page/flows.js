@@ -1,5 +1,5 @@
 import { cell, h, keyedList, setAttribute, setText, table } from './dom.js';
-import { count, rate, stateWords, watermarkWords } from './format.js';
+import { count, rate, recordCount, stateWords, watermarkWords } from './format.js';
 import { stateIcon } from './icons.js';
 
 /** Merged topics, through when each is complete, and the sites that hold it back. */
@@ -61,7 +61,7 @@ function flowRow(now) {
     syncTroubles(troublesOf(flow));
     syncHolders(holdersOf(flow));
     setText(sites, count(new Set(flow.sources.map(({ alias }) => alias)).size));
-    setText(many, count(flow.records));
+    setText(many, recordCount(flow));
     setText(pace, `${rate(flow.recordsPerSecond)} /s`);
   };
   return { node, update };

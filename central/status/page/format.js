@@ -4,6 +4,10 @@ const grouped = new Intl.NumberFormat('en');
 
 export const count = (n) => (n === null ? 'unknown' : grouped.format(n));
 
+/** Kafka's offsets say how many there are at most. */
+export const recordCount = ({ records, recordsExact }) =>
+  `${recordsExact ? '' : '≤ '}${count(records)}`;
+
 /** `1,204 records`, `1 record`. */
 export const records = (n) => (n === null ? 'unknown' : `${count(n)} record${n === 1 ? '' : 's'}`);
 

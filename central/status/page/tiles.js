@@ -41,8 +41,9 @@ export function tiles() {
         : `at ${count(edges.filter((edge) => edge.losses.records > 0).length)} of the sites`,
       losses > 0,
     );
-    const { usedBytes = null, maxBytes = null } = central?.landing ?? {};
-    disk(bytes(usedBytes), maxBytes === null ? '' : `of ${bytes(maxBytes)}`);
+    const { kind, usedBytes = null, maxBytes = null } = central?.landing ?? {};
+    if (kind === 'kafka') disk('Kafka', 'its brokers keep the records');
+    else disk(bytes(usedBytes), maxBytes === null ? '' : `of ${bytes(maxBytes)}`);
   };
 }
 

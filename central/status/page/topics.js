@@ -1,6 +1,6 @@
 import { byId, cell, h, keyedList, setAttribute, setText, table } from './dom.js';
 import { getJson } from './feed.js';
-import { count } from './format.js';
+import { count, recordCount } from './format.js';
 
 /** The topics at central. `onOpen(topic)` when one is chosen. */
 
@@ -77,7 +77,7 @@ function topicRow({ topic }) {
     setText(kind, row.kind);
     setAttribute(kind, 'data-kind', row.kind);
     setText(partitions, count(row.partitions));
-    setText(many, count(row.records));
+    setText(many, recordCount(row));
   };
   return { node, update };
 }

@@ -214,6 +214,7 @@ test('topics count their partitions and readable records, and say where each beg
       kind: 'remote',
       partitions: 1,
       records: 30,
+      recordsExact: true,
       troubles: ['retention.ms = 1: too short'],
       offsets: [{ partition: 0, startOffset: 10, endOffset: 40 }],
     },

@@ -84,6 +84,14 @@ test('a site that never came is a 404 that says where to look, a name that is no
   }
 });
 
+test('what Kafka holds is a bound, since its markers have offsets too, and its disks are its own', async () => {
+  const { fleet, get } = fakeStatus({ kind: 'kafka', usage: async () => null });
+  fleet.flowViews = [flowView('sensor-data')];
+  expect((await get('/api/v1/flows')).body.flows).toMatchObject([{ recordsExact: false }]);
+  const landing = { kind: 'kafka', usedBytes: null, maxBytes: null };
+  expect((await get('/api/v1/central')).body).toMatchObject({ landing });
+});
+
 test('flows say through when they are complete and who holds them back', async () => {
   const { fleet, get } = fakeStatus();
   fleet.flowViews = [flowView('sensor-data')];
@@ -95,6 +103,7 @@ test('flows say through when they are complete and who holds them back', async (
         external: false,
         partitions: 1,
         records: 1_000,
+        recordsExact: true,
         recordsPerSecond: 40.5,
         watermark: '2026-01-31T07:59:58.500Z',
         heldBackBy: ['factory-a'],
