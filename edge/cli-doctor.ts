@@ -6,7 +6,13 @@ import { configOf, settingsOptions } from './cli-edge.ts';
 import type { EdgeConfig } from './config.ts';
 import { checkClock } from './doctor-clock.ts';
 import { checkDisk, checkFsync } from './doctor-disk.ts';
-import { checkAgent, checkBrokers, checkCentral, checkListeners } from './doctor-network.ts';
+import {
+  checkAgent,
+  checkBrokers,
+  checkCentral,
+  checkKafkas,
+  checkListeners,
+} from './doctor-network.ts';
 
 /** What a check found: `advice` says what to do where it is not ok. */
 export interface Finding {
@@ -43,6 +49,7 @@ async function examine(args: CommandArgs, io: CommandIo): Promise<Finding[]> {
     agent.isRunning ? [] : checkListeners(config),
     checkCentral(config, io.clock),
     checkBrokers(config),
+    checkKafkas(config),
   ]);
   return [...settings.findings, agent.finding, ...rest.flat()];
 }

@@ -213,6 +213,12 @@ function sourcesOf(settings: EdgeSettings): SourceSettings[] {
     }
     return [one];
   });
+  if (read.filter(({ type }) => type === 'kafka').length > 1) {
+    settings.warning(
+      'source',
+      'there are several of type "kafka": topics of the same name would become one; let them differ',
+    );
+  }
   if (source.length === 0) {
     settings.warning('source', 'there is none: only `tributary-edge send` brings records');
   }

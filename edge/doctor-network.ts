@@ -1,8 +1,11 @@
 import { connect, createServer } from 'node:net';
+import { readConnection } from '#shared/kafka/connection-settings.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import { askHttp, NoAnswer } from '#shared/std/http-request.ts';
 import { parseListen } from '#shared/std/listen-address.ts';
+import { silentLog } from '#shared/std/log.ts';
 import { linkPath } from '#shared/wire/link.ts';
+import { topicFilter } from '#shared/wire/mm2-filter.ts';
 import type { Finding } from './cli-doctor.ts';
 import { settingsUrl } from './cli-edge.ts';
 import type { EdgeConfig } from './config.ts';
@@ -122,6 +125,35 @@ export async function checkBrokers({ sources }: EdgeConfig): Promise<Finding[]> 
       if (problem === undefined) return { check, level: 'ok', message: `${url} takes connections` };
       const advice = 'the agent keeps trying; start the broker or correct the url of this source';
       return { check, level: 'fail', message: `${url}: ${problem}`, advice };
+    }),
+  );
+}
+
+/** Whether the Kafkas that are replicated let us in, and show their topics. */
+export async function checkKafkas({ alias, sources }: EdgeConfig): Promise<Finding[]> {
+  const kafkas = sources.filter((one) => one.type === 'kafka');
+  if (kafkas.length === 0) return [];
+  const { openKafka } = await import('#shared/kafka/open-kafka.ts');
+  return Promise.all(
+    kafkas.map(async ({ name, connection, topics, topicsExclude, cutLoopsOf }) => {
+      const check = `source ${name}`;
+      const timeouts = { requestTimeoutMs: patienceMs, connectionTimeoutMs: patienceMs };
+      try {
+        const settings = { ...(await readConnection(connection)), clientId: `tributary-${alias}` };
+        const kafka = openKafka({ ...settings, ...timeouts }, { log: silentLog });
+        try {
+          const wanted = topicFilter({ include: topics, exclude: topicsExclude, cutLoopsOf });
+          const all = await kafka.admin.topics();
+          const some = all.filter(({ topic }) => wanted(topic)).length;
+          const message = `${connection.brokers[0]}: ${some} of ${all.length} topics are replicated`;
+          return { check, level: 'ok', message } as const;
+        } finally {
+          await kafka.close();
+        }
+      } catch (error) {
+        const advice = 'the agent keeps trying; start its brokers or correct brokers, tls and sasl';
+        return { check, level: 'fail', message: (error as Error).message, advice } as const;
+      }
     }),
   );
 }

@@ -1,7 +1,7 @@
 import type { HelloStream } from '#shared/wire/link.ts';
 import type { RecordBuffer } from './buffer/buffer.ts';
+import type { SightOptions } from './kafka-sights.ts';
 import type { KafkaSource, ReplicatedCluster } from './source/kafka.ts';
-import type { KafkaGroupsOptions } from './source/kafka-groups.ts';
 
 /** Where the buffer stands with a topic-partition. */
 interface Head {
@@ -14,10 +14,10 @@ interface Head {
 export function kafkaClusters(
   sources: readonly KafkaSource[],
   buffer: Pick<RecordBuffer, 'identity' | 'helloStreams'>,
-): KafkaGroupsOptions[] {
-  return sources.flatMap((source) => {
+): SightOptions[] {
+  return sources.map((source) => {
     const cluster = source.cluster();
-    return cluster ? [{ ...cluster, positions: () => withSequences(cluster, buffer) }] : [];
+    return cluster && { ...cluster, positions: () => withSequences(cluster, buffer) };
   });
 }
 

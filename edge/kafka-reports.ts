@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { Signal } from '#shared/std/signal.ts';
-import { type KafkaGroupsOptions, type KafkaSight, seeGroups } from './source/kafka-groups.ts';
+import { KafkaSights, type SightOptions } from './kafka-sights.ts';
 import { KafkaTold } from './source/kafka-told.ts';
 import { type LinkClient, LinkError } from './uplink/client.ts';
 import type { Uplink } from './uplink/uplink.ts';
@@ -13,8 +13,8 @@ export interface KafkaReportsOptions {
   log: Logger;
   alias: string;
   requestTimeoutMs: number;
-  /** Every Kafka that is replicated; their topics differ. */
-  clusters: () => readonly KafkaGroupsOptions[];
+  /** Every Kafka that is replicated, always in the same order; their topics differ. */
+  clusters: () => readonly SightOptions[];
   /** How often the groups are looked at, ms. Default 10 000. */
   intervalMs?: number;
 }
@@ -30,6 +30,7 @@ const beginningsMax = 3;
 export class KafkaReports {
   readonly #options: KafkaReportsOptions;
   readonly #told: KafkaTold;
+  readonly #sights: KafkaSights;
   readonly #soon = new Signal();
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
@@ -38,6 +39,7 @@ export class KafkaReports {
   constructor(options: KafkaReportsOptions) {
     this.#options = options;
     this.#told = new KafkaTold(options.alias);
+    this.#sights = new KafkaSights(options.clock);
     options.uplink.onSession(() => this.#soon.notify());
   }
 
@@ -54,7 +56,8 @@ export class KafkaReports {
     while (!signal.aborted) {
       try {
         await this.#tell(signal);
-        this.#troubled = false;
+        if (this.#sights.trouble !== undefined) this.#failed(this.#sights.trouble);
+        else this.#troubled = false;
       } catch (error) {
         this.#failed(error);
       }
@@ -64,9 +67,10 @@ export class KafkaReports {
 
   async #tell(signal: AbortSignal): Promise<void> {
     const { client, uplink, requestTimeoutMs, clusters } = this.#options;
+    const { intervalMs = intervalMsDefault } = this.#options;
     if (!uplink.session) return;
-    const sights = await Promise.all(clusters().map(seeGroups));
-    const sight = together(sights);
+    const sight = await this.#sights.look(clusters(), intervalMs, signal);
+    if (!sight) return;
     for (let begun = 0; begun < beginningsMax; ) {
       const session = uplink.session?.session;
       const next = session === undefined ? undefined : this.#told.next(session, sight);
@@ -97,14 +101,4 @@ export class KafkaReports {
     else log.warn(what, 'groups are not told yet');
     this.#troubled = true;
   }
-}
-
-function together(sights: readonly KafkaSight[]): KafkaSight {
-  const acls = sights.flatMap((one) => one.acls ?? []);
-  return {
-    groups: sights.flatMap(({ groups }) => groups),
-    positions: sights.flatMap(({ positions }) => positions),
-    topics: sights.flatMap(({ topics }) => topics),
-    acls: sights.some((one) => one.acls) ? acls : null,
-  };
 }

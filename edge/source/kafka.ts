@@ -65,6 +65,8 @@ class LocalKafka implements KafkaSource {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    // Nobody waits for a cluster that does not answer; for what is on its way to the buffer we do.
+    await Promise.all([this.#reading?.stop(), this.#kafka?.close()]);
     await this.#running;
     this.#stopped = true;
   }
@@ -114,14 +116,13 @@ class LocalKafka implements KafkaSource {
       const pause = this.#reading?.wanted ?? new AbortController().signal;
       await clock.sleep(pauseMs, AbortSignal.any([signal, pause])).catch(() => undefined);
     }
-    await this.#reading?.stop();
-    await this.#kafka?.close();
   }
 
   async #look(topics: ReturnType<typeof topicsOf>, pending: string[] | undefined): Promise<void> {
     const { alias, open, log } = this.#deps;
     if (!this.#kafka) {
       const connection = await readConnection(this.#settings.connection);
+      if (this.#stopping.signal.aborted) return;
       const settings = { ...connection, clientId: `tributary-${alias}` };
       this.#kafka = open ? open(settings) : openKafka(settings, { log });
     }

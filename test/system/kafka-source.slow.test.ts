@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openInlineBuffer } from '#edge/buffer/inline.ts';
@@ -89,6 +90,59 @@ describe.skipIf(kafkaMissing)("an agent at a site's own Kafka", () => {
     onTestFinished(() => buffer.close());
     expect(await keptIn(buffer, topic)).toEqual(consumed(read));
   }, 240_000);
+
+  test('reads no more than its buffer holds, in bounded memory, and all of it in the end', async () => {
+    const kafka = await startKafka();
+    onTestFinished(kafka.close);
+    const { bootstrap } = kafka;
+    const count = 24_000;
+    await javaWrite(
+      bootstrap,
+      [
+        { do: 'create', topic, partitions: 6 },
+        { do: 'create', topic: 'small' },
+        { do: 'generate', topic, count, bytes: 3_000 },
+      ],
+      { 'compression.type': 'zstd' },
+    );
+    const house = new House();
+    const kafkaSource = `[[source]]\ntype = "kafka"\nbrokers = ["${bootstrap}"]`;
+    const blocking = '[[topic]]\nname = "orders"\nwhen_full = "block"\nmax_bytes = "24MiB"';
+    const settings = { alias, maxBytes: '64MiB', bufferMore: 'compression = "none"' };
+    const more = `${blocking}\n${kafkaSource}`;
+    const edge = house.edge({ ...settings, more });
+    await edge.start();
+    const said = async () => (await stateOf(edge)).detail;
+    await expect.poll(said, { timeout: 20_000 }).toContain('the buffer is full');
+    // What is full is one topic.
+    const { backlog } = await stateOf(edge);
+    await javaWrite(bootstrap, [{ topic: 'small', value: 'goes on' }]);
+    await expect.poll(async () => (await stateOf(edge)).backlog).toBeGreaterThan(backlog);
+    const rss = readFileSync(`/proc/${edge.pid}/status`, 'utf8').match(/VmHWM:\s+(\d+) kB/);
+    expect(Number(rss![1]) / 1024).toBeLessThan(300);
+    const central = house.central();
+    const { link, status } = await central.start();
+    await edge.stop();
+    house.edge({ ...settings, central: link!, more });
+    await edge.start();
+    const landed = async () => {
+      const answer = await fetch(`${status}/api/v1/topics`);
+      const { topics } = (await answer.json()) as { topics: { topic: string; records: number }[] };
+      return topics.find((one) => one.topic === `${alias}.${topic}`)?.records;
+    };
+    await expect.poll(landed, { timeout: 90_000, interval: 500 }).toBe(count);
+    const read = await javaRead(bootstrap, { topics: [topic] });
+    const partitions = Array.from({ length: 6 }, (_, partition) => partition);
+    const ends = await Promise.all(
+      partitions.map(async (partition) => {
+        const path = `/api/v1/topics/${alias}.${topic}/partitions/${partition}/records`;
+        const answer = await fetch(`${status}${path}?offset=0&limit=1`);
+        return ((await answer.json()) as { records: { value: string }[] }).records[0]!.value;
+      }),
+    );
+    const firsts = partitions.map((partition) => read.find((one) => one.partition === partition)!);
+    expect(ends).toEqual(firsts.map(({ value }) => String(value)));
+  }, 180_000);
 
   test('serves its other sources while that Kafka is down, and finds it when it comes up', async () => {
     const kafka = await startKafka();

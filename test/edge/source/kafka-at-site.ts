@@ -62,7 +62,7 @@ interface Comparable {
   headers: (readonly [string, string | null])[];
 }
 
-const hex = (bytes: Buffer | null): string | null => bytes && bytes.toString('hex');
+const hex = (bytes: Buffer | null): string | null => bytes?.toString('hex') ?? null;
 
 const comparable = (
   record: Pick<DeliveredRecord, 'key' | 'value' | 'headers' | 'timestamp'>,

@@ -1,11 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { follow } from '#shared/kafka/follow.ts';
 import type { Fetched, Kafka } from '#shared/kafka/kafka.ts';
 import { openRecords } from '#shared/kafka/open-records.ts';
 import { batchAttribute, batchField, batchHeaderBytes } from '#shared/wire/batch-layout.ts';
 import { eventually } from '../../contract/eventually.ts';
 import { javaWrite } from '../../kafka/clients.ts';
-import { answers, fetchAnswers, throttles } from '../../kafka/false-apis.ts';
+import { answers, fetchAnswers } from '../../kafka/false-apis.ts';
 import { kafkaMissing } from '../../kafka/missing.ts';
 import { unique } from '../../kafka/shared.ts';
 import { FalseCluster } from './false-cluster.ts';
@@ -32,26 +31,6 @@ describe.skipIf(kafkaMissing)('what kafkajs gets wrong in reading', () => {
 
   const valuesIn = (fetched: Fetched) => recordsOf(fetched).map(({ value }) => `${value}`);
 
-  /** Everything of a topic, by its offsets, as it is followed. */
-  function followed(kafka: Kafka, topics: string[], more = {}) {
-    const seen: string[] = [];
-    const errors: string[] = [];
-    const running = follow(kafka, {
-      topics,
-      isolation: 'committed',
-      refreshMs: 200,
-      onBatches: ({ topic, partition }, batches) => {
-        for (const { value, offset } of batches.flatMap(({ bytes }) => [...openRecords(bytes)])) {
-          seen.push(`${topic}-${partition}@${offset} ${value}`);
-        }
-      },
-      onError: (error) => errors.push(`${(error as { code?: string }).code}`),
-      ...more,
-    });
-    onTestFinished(() => running.stop());
-    return { seen, errors };
-  }
-
   test('B9: 200 000 records in one answer are just many', async () => {
     const topic = unique('trap');
     await javaWrite(
@@ -68,8 +47,6 @@ describe.skipIf(kafkaMissing)('what kafkajs gets wrong in reading', () => {
     const offsets = recordsOf(fetched).map(({ offset }) => offset);
     expect(offsets.length).toBeGreaterThan(120_000);
     expect(offsets.every((offset, i) => offset === i)).toBe(true);
-    const { seen } = followed(kafka, [topic]);
-    await eventually(() => expect(seen).toHaveLength(200_000));
   });
 
   test.each([
@@ -126,27 +103,6 @@ describe.skipIf(kafkaMissing)('what kafkajs gets wrong in reading', () => {
     }
   });
 
-  test('B12: topics and partitions that come later are followed within the time that is set', async () => {
-    const kafka = cluster.client();
-    const [known, later] = [unique('trap'), unique('trap')];
-    const create = { partitions: 1, replicationFactor: 1, configs: {} };
-    await kafka.admin.createTopic({ topic: known, ...create });
-    const { seen, errors } = followed(kafka, [known, later]);
-    const [before] = await kafka.admin.offsets([{ topic: known, partition: 0 }], 'latest');
-    expect(before).toBe(0);
-    await kafka.admin.createTopic({ topic: later, ...create });
-    await kafka.admin.growTopic(known, 2);
-    await javaWrite(cluster.kafka.bootstrap, [
-      { topic: later, partition: 0, value: 'a' },
-      { topic: known, partition: 1, value: 'b' },
-    ]);
-    await eventually(() =>
-      expect(seen.toSorted()).toEqual([`${known}-1@0 b`, `${later}-0@0 a`].toSorted()),
-    );
-    // That a topic is not there yet may be told, and nothing else.
-    expect(errors.filter((code) => code !== 'missing')).toEqual([]);
-  });
-
   test('B13: a position that is out of range is an error, and never another position', async () => {
     const writer = await cluster.writer(1);
     for (const value of ['0', '1', '2']) await writer.through(value);
@@ -160,53 +116,7 @@ describe.skipIf(kafkaMissing)('what kafkajs gets wrong in reading', () => {
     }
     const fetched = await fetch(kafka, topic, 4);
     expect(valuesIn(fetched)).toEqual(['2']);
-    // Who follows is told, and goes on where the log begins: nothing of what is there is left out.
-    const { seen, errors } = followed(kafka, [topic], { from: () => 1 });
-    await eventually(() => expect(seen).toEqual([`${topic}-0@4 2`]));
-    expect(errors).toEqual(['out-of-range']);
   });
-
-  test('B13: told so by mistake, the reader comes back to where the log begins, and says so', async () => {
-    const writer = await cluster.writer(1);
-    await writer.through('0');
-    const { seen, errors } = followed(writer.kafka, [writer.topic]);
-    await eventually(() => expect(seen).toEqual([`${writer.topic}-0@0 0`]));
-    cluster.front.add({
-      api: 'Fetch',
-      answer: fetchAnswers(({ fail }) => fail('OFFSET_OUT_OF_RANGE')),
-    });
-    await eventually(() => expect(errors).toEqual(['out-of-range']));
-    await writer.through('1');
-    const values = () => seen.map((one) => one.split(' ')[1]);
-    await eventually(() => expect(values().at(-1)).toBe('1'));
-    expect(new Set(values())).toEqual(new Set(['0', '1']));
-  });
-
-  test.each([
-    { how: 'falls silent', fault: { request: 'half-open' } },
-    { how: 'swallows an answer', fault: { answer: 'drop' } },
-    { how: 'swallows a request', fault: { request: 'drop' } },
-    { how: 'closes', fault: { request: 'close' } },
-    { how: 'closes instead of answering', fault: { answer: 'close' } },
-    { how: 'takes its time', fault: { delayMs: 500 } },
-    { how: 'throttles', fault: { answer: throttles(1000) } },
-    {
-      how: 'says that another leads',
-      fault: { answer: fetchAnswers(({ fail }) => fail('NOT_LEADER_OR_FOLLOWER')) },
-    },
-  ] as const)(
-    'followers get everything once and in order from a broker that $how',
-    async ({ fault }) => {
-      const writer = await cluster.writer(1);
-      const { seen } = followed(writer.kafka, [writer.topic], { maxWaitMs: 200 });
-      await writer.through('0');
-      await eventually(() => expect(seen).toHaveLength(1));
-      const placed = cluster.front.add({ api: 'Fetch', ...fault });
-      await eventually(() => expect(placed.hits).toBe(1));
-      await writer.through('1');
-      await eventually(() => expect(seen.map((one) => one.split(' ')[1])).toEqual(['0', '1']));
-    },
-  );
 
   test('a storm of rebalances ends with the assignment as it was, one join for each', async () => {
     const storms = 15;
