@@ -16,7 +16,10 @@ export default defineConfig({
     reporters: ['default', './test/closing-line.ts'],
     globalSetup: ['./test/kafka/shared-broker.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // Fast tests wait more than they work, and each file's start would cost as much as its tests:
+    // there files share a process. The whole run keeps them apart, and so sees both.
+    maxWorkers: only === 'fast' ? 3 : 2,
+    isolate: only !== 'fast',
     // Threads that strip types share WebAssembly; its wrappers to JavaScript, made faster in two
     // threads at once, crash V8 now and then (Runtime_TierUpWasmToJSWrapper, Node 24.21). Never faster then.
     execArgv: ['--wasm-wrapper-tiering-budget=1000000000'],

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { LineageBounds } from '#central/intake/lineage.ts';
 import { Random } from '../../sim/random.ts';
+import { seedCount } from '../../sim/seed-count.ts';
 import {
   append,
   boot,
@@ -19,7 +20,7 @@ import {
  * none lands twice, and all that lives on some disk at the end lands. (Central has not seen what
  * two copies share that both part from a third one: that lands once for each.)
  */
-const seeds = Number(process.env.TRIBUTARY_SEEDS ?? 3000);
+const seeds = seedCount(900, 3000);
 
 interface Agent {
   disk: Disk;

@@ -3,9 +3,10 @@ import { LandingError } from '#central/landing/landing.ts';
 import { readAll } from '../../contract/landing-dump.ts';
 import { Site } from '../../contract/landing-site.ts';
 import { Random } from '../../sim/random.ts';
+import { seedCount } from '../../sim/seed-count.ts';
 import { openInline } from './embedded-harness.ts';
 
-const seeds = Number(process.env.TRIBUTARY_SEEDS ?? 150);
+const seeds = seedCount(50, 150);
 const firstSeed = Number(process.env.TRIBUTARY_SEED ?? 1);
 const hour = 3_600_000;
 
