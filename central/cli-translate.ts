@@ -17,6 +17,7 @@ interface Group {
   partition: number;
   sourceOffset: number;
   remote: Place | null;
+  earlier: Place[];
   merged: Place[];
 }
 
@@ -78,7 +79,7 @@ function groupsTable(groups: readonly Group[]): string {
     return 'The site told of no such group: "groups" of its Kafka source says which it tells of.';
   }
   const rows = groups.flatMap((one) => {
-    const places = [...(one.remote ? [one.remote] : []), ...one.merged];
+    const places = [...(one.remote ? [one.remote] : []), ...one.earlier, ...one.merged];
     const source = [
       ...[printable(one.group), one.state, one.topic, showCount(one.partition)],
       showCount(one.sourceOffset),

@@ -54,7 +54,8 @@ export async function startCollector(
     const landing = await openLanding(config, { clock, log });
     closing.push(() => landing.close());
     await fillFlows(landing, config.flows);
-    const merge = openMerge(config.flows.filter(({ external }) => !external));
+    const merged = config.flows.filter(({ external }) => !external);
+    const merge = openMerge(merged, config.landing.naming);
     const external = config.flows.filter((flow) => flow.external);
     const fleet = await openFleet({ landing, merge, external, clock, log, ...config.fleet });
     closing.push(() => fleet.close());

@@ -1,11 +1,18 @@
 import { connectionFields } from '#shared/kafka/connection-settings.ts';
 import { setting, table } from '#shared/std/settings-spec.ts';
-import { boolean, duration, integer, orWord, size } from '#shared/std/settings-types.ts';
+import { boolean, duration, integer, oneOf, orWord, size } from '#shared/std/settings-types.ts';
 import { limits } from '#shared/wire/limits.ts';
+
+/** Of either landing. */
+export const namingSetting = setting(oneOf('default', 'identity'), {
+  doc: "Names of what lands: <alias>.<topic>; or as at the site, all sites' of one name in one.",
+  default: 'default',
+});
 
 /** `[landing] type = "kafka"`. */
 export const kafkaLandingSpec = table('A Kafka cluster; shared by as many collectors as wanted.', {
   ...connectionFields,
+  naming: namingSetting,
   replication_factor: setting(integer(-1, 100), {
     doc: 'Of the topics that are made; -1: as the brokers do by default.',
     default: -1,

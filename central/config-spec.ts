@@ -10,7 +10,7 @@ import {
   texts,
 } from '#shared/std/settings-types.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { kafkaLandingSpec } from './config-spec-kafka.ts';
+import { kafkaLandingSpec, namingSetting } from './config-spec-kafka.ts';
 
 /** Every setting of central: what it is, its default, its unit. `stateDirectory` holds its data. */
 export const centralSpec = (stateDirectory: string) =>
@@ -108,6 +108,7 @@ export const centralSpec = (stateDirectory: string) =>
             doc: 'The file; its folder is created.',
             default: `${stateDirectory}/central.db`,
           }),
+          naming: namingSetting,
           retention: setting(orWord('forever', duration(1_000)), {
             doc: 'How long landed records stay.',
             default: '7d',

@@ -5,8 +5,10 @@ import { loadSettings, type Settings } from '#shared/std/settings.ts';
 import type { Environment } from '#shared/std/settings-overrides.ts';
 import { formatProblem } from '#shared/std/settings-problem.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { centralSpec } from './config-spec.ts';
-import { checkFlows } from './flow-check.ts';
+import { checkFlows, type Told } from './flow-check.ts';
+import { checkKeptNames } from './flow-name-check.ts';
 import { type LinkTls, linkTlsOf } from './link-tls-settings.ts';
 import { type RemoteStatusSettings, remoteStatusOf } from './status-access-settings.ts';
 
@@ -36,6 +38,7 @@ export interface CentralConfig {
 export interface EmbeddedLandingSettings {
   type: 'embedded';
   path: string;
+  naming: Naming;
   /** Since landing; Infinity: for ever. */
   retentionMs: number;
   maxBytes: number;
@@ -44,6 +47,7 @@ export interface EmbeddedLandingSettings {
 export interface KafkaLandingSettings {
   type: 'kafka';
   connection: ConnectionValues;
+  naming: Naming;
   shards: number;
   replicationFactor: number;
   partitions: number;
@@ -145,10 +149,12 @@ function check(settings: CentralSettings): void {
       );
     }
   }
-  checkFlows(settings.values.flow, fleet.expect, {
+  const told: Told = {
     problem: (key, message) => settings.problem(key, message),
     warning: (key, message) => settings.warning(key, message),
-  });
+  };
+  checkFlows(settings.values.flow, fleet.expect, told);
+  if (landing?.naming === 'identity') checkKeptNames(settings.values.flow, told);
 }
 
 /** What an edge waits for an answer is 30 s and more: it is told before that. */
@@ -157,12 +163,13 @@ const commitTimeoutMs = 15_000;
 function landingOf(landing: CentralSettings['values']['landing']): CentralConfig['landing'] {
   const retentionMs = landing.retention ?? Number.POSITIVE_INFINITY;
   if (landing.type === 'embedded') {
-    return { type: 'embedded', path: landing.path, retentionMs, maxBytes: landing.max_bytes };
+    const { path, naming, max_bytes: maxBytes } = landing;
+    return { type: 'embedded', path, naming, retentionMs, maxBytes };
   }
-  const { brokers, tls, sasl, shards, partitions } = landing;
+  const { brokers, tls, sasl, naming, shards, partitions } = landing;
   return {
     ...{ type: 'kafka', connection: { brokers, tls, sasl }, shards, partitions, retentionMs },
-    replicationFactor: landing.replication_factor,
+    ...{ naming, replicationFactor: landing.replication_factor },
     longestOutageMs: landing.longest_outage,
     transactionBytes: landing.transaction_bytes,
     lingerMs: landing.transaction_linger,

@@ -11,7 +11,9 @@ export async function fillFlows(landing: Landing, flows: readonly FlowSettings[]
   const earliest = flows.filter(({ start, external }) => start === 'earliest' && !external);
   if (!landing.backfillMerged || earliest.length === 0) return;
   const merge = openMerge(earliest);
-  const remote = (await landing.topics()).filter(({ kind }) => kind === 'remote');
+  const remote = (await landing.topics()).filter(
+    ({ kind, shared }) => kind === 'remote' && !shared,
+  );
   for (const { into } of earliest) {
     const topics = remote.map(({ topic }) => topic).filter((t) => merge.targets(t).includes(into));
     await landing.backfillMerged(into, topics);

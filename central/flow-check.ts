@@ -3,13 +3,14 @@ import { isInternalTopic, splitRemoteTopic, topicProblem } from '#shared/wire/to
 import { openMerge } from './merge/merge.ts';
 
 /** A flow as its settings have it; undefined where a setting was wrong and is told already. */
-interface WrittenFlow {
+export interface WrittenFlow {
   into?: string | undefined;
   from?: string[] | undefined;
   external?: boolean | undefined;
+  start?: 'latest' | 'earliest' | undefined;
 }
 
-interface Told {
+export interface Told {
   problem(key: string, message: string): void;
   warning(key: string, message: string): void;
 }

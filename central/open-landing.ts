@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '#shared/std/clock.ts';
 import { globMatcher } from '#shared/std/glob.ts';
 import type { Logger } from '#shared/std/log.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import type { CentralConfig, KafkaLandingSettings } from './config.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
 import type { CopyFlows } from './landing/kafka-copy-sources.ts';
@@ -34,7 +35,7 @@ async function openInKafka(
   const kafka = openKafka({ ...connection, clientId: `tributary-central-${hostname()}` }, { log });
   try {
     return await openKafkaLanding(
-      { ...landing, alias, flows: nameOf(flows), copies: copiesOf(flows) },
+      { ...landing, alias, flows: nameOf(flows, landing.naming), copies: copiesOf(flows) },
       { kafka, clock, log },
     );
   } catch (error) {
@@ -57,10 +58,16 @@ function copiesOf(flows: CentralConfig['flows']): CopyFlows {
   };
 }
 
-/** The same for the same flows, in whatever order they are written. */
-function nameOf(flows: CentralConfig['flows']): string {
+/**
+ * The same for the same flows, in whatever order they are written, and the same naming: collectors
+ * where they differ share no sites.
+ */
+function nameOf(flows: CentralConfig['flows'], naming: Naming): string {
   const sorted = flows
     .map(({ into, from, external, start }) => [into, [...from].sort(), external, start])
     .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify(naming === 'default' ? sorted : [naming, sorted]))
+    .digest('hex')
+    .slice(0, 16);
 }

@@ -1,4 +1,4 @@
-import { remoteTopic } from '#shared/wire/topic-name.ts';
+import type { Merge } from '../merge/merge.ts';
 import type { EdgeRecord } from './edge-record.ts';
 import { backlogOf, lagOf, oldestOf } from './lag.ts';
 import type { Timeline } from './timeline.ts';
@@ -50,13 +50,14 @@ export function edgeView(edge: EdgeRecord, timeline: Timeline): EdgeView {
 export function streamViews(
   { alias, streams, facts }: EdgeRecord,
   timeline: Timeline,
+  merge: Pick<Merge, 'landedTopic'>,
 ): StreamView[] {
   return [...streams.all.values()].map((stream) => {
     const { epoch, topic, partition, head, through, landedRecords, lostRecords } = stream;
     const open = streams.open.has(stream);
     return {
       ...{ epoch, topic, partition, head, through, landedRecords, lostRecords },
-      remoteTopic: remoteTopic(alias, topic),
+      remoteTopic: merge.landedTopic(alias, topic),
       backlog: head === null ? { records: null, bytes: null } : backlogOf(stream),
       oldestUnlandedAt: open ? timeline.wallOrNull(oldestOf(stream, facts.heartbeat)) : null,
     };

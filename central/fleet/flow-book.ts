@@ -19,7 +19,7 @@ interface Feed {
 interface FlowFacts {
   flow: Flow;
   external: boolean;
-  /** By remote topic. */
+  /** By `<alias>.<topic>`. */
   feeds: Map<string, Feed>;
   rate: Rate;
   partitions: number;
@@ -55,18 +55,18 @@ export class FlowBook {
 
   /** A stream was heard of for the first time. */
   created(edge: EdgeRecord, stream: StreamFacts): void {
-    const remote = remoteTopic(edge.alias, stream.topic);
-    for (const into of this.#merge.targets(remote)) {
+    const origin = remoteTopic(edge.alias, stream.topic);
+    for (const into of this.#merge.targets(origin)) {
       const { feeds } = this.#flows.get(into)!;
-      const feed = feeds.get(remote) ?? { edge, topic: stream.topic, streams: [] };
-      feeds.set(remote, feed);
+      const feed = feeds.get(origin) ?? { edge, topic: stream.topic, streams: [] };
+      feeds.set(origin, feed);
       feed.streams.push(stream);
     }
   }
 
   removed(edge: EdgeRecord): void {
     for (const { feeds } of this.#flows.values()) {
-      for (const [remote, feed] of feeds) if (feed.edge === edge) feeds.delete(remote);
+      for (const [origin, feed] of feeds) if (feed.edge === edge) feeds.delete(origin);
     }
   }
 
@@ -125,7 +125,7 @@ export class FlowBook {
 
   /** While what is older has yet to be copied, what is newer waits: complete through nothing. */
   #source(into: string, edge: EdgeRecord, topic: string, watermark: number | null): FlowSource {
-    const remote = remoteTopic(edge.alias, topic);
+    const remote = this.#merge.landedTopic(edge.alias, topic);
     const copy = this.#copies.fill(into, remote);
     return {
       ...{ alias: edge.alias, topic, remoteTopic: remote, state: edge.state, copy },

@@ -118,7 +118,7 @@ class FleetBook {
         const edge = this.#edges.get(alias);
         if (!edge) return undefined;
         const view = edgeView(this.#refresh(edge), this.#timeline);
-        return { ...view, streams: streamViews(edge, this.#timeline) };
+        return { ...view, streams: streamViews(edge, this.#timeline, this.#options.merge) };
       },
       flows: () => {
         this.#copied();

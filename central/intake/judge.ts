@@ -25,6 +25,8 @@ export interface Judged {
   losses: LossWrite[];
   /** Every stream that the frames name. */
   streams: StreamId[];
+  /** Of these, those whose topic has no place at central, by `streamKey`, and why. */
+  held: Map<string, string>;
 }
 
 export interface JudgeParts {
@@ -51,7 +53,10 @@ export class Judge {
   readonly #merge: Merge;
   readonly #landing: Landing;
   readonly #streams = new Map<string, Stream>();
-  readonly #judged: Judged = { verdicts: [], segments: [], losses: [], streams: [] };
+  readonly #judged: Judged = {
+    ...{ verdicts: [], segments: [], losses: [], streams: [] },
+    held: new Map(),
+  };
   readonly #turns: Turns;
 
   constructor(alias: string, state: LaneState, parts: JudgeParts) {
@@ -84,6 +89,8 @@ export class Judge {
       stream = { id, committed: through, through, losses: [] };
       this.#streams.set(key, stream);
       this.#judged.streams.push(id);
+      const problem = this.#merge.nameProblem(this.#alias, topic);
+      if (problem !== undefined) this.#judged.held.set(key, problem);
       if (through < 0) this.#assertRoom();
     }
     return stream;
@@ -104,8 +111,8 @@ export class Judge {
   async #segment(stream: Stream, frame: SegmentFrame): Promise<Verdict> {
     const verdict = admitSegment(stream.through, frame);
     if (verdict.verdict !== 'fresh') return verdict;
-    const remote = remoteTopic(this.#alias, frame.topic);
-    const checked = check(frame, this.#alias, remote);
+    const origin = remoteTopic(this.#alias, frame.topic);
+    const checked = check(frame, this.#alias, origin);
     if ('verdict' in checked) {
       // It may have been inflated to the limit before.
       await this.#turns.spent(limits.segmentBytes);
@@ -116,8 +123,8 @@ export class Judge {
     this.#judged.segments.push({
       ...segment,
       payloadBytes: checked.payloadBytes,
-      remoteTopic: remote,
-      mergedTopics: this.#merge.targets(remote),
+      remoteTopic: this.#merge.landedTopic(this.#alias, frame.topic),
+      mergedTopics: this.#merge.targets(origin),
     });
     stream.through = frame.first + frame.count - 1;
     return verdict;
@@ -157,12 +164,12 @@ type Refused = Extract<Verdict, { verdict: 'refused' }>;
 function check(
   frame: SegmentFrame,
   alias: string,
-  remote: string,
+  origin: string,
 ): { payloadBytes: number } | Refused {
-  const problem = topicProblem(remote);
-  if (problem) return refused('bad-topic', `topic "${remote}" ${problem}`);
-  if (isInternalTopic(remote))
-    return refused('bad-topic', `topic "${remote}" is kept for ourselves`);
+  const problem = topicProblem(origin);
+  if (problem) return refused('bad-topic', `topic "${origin}" ${problem}`);
+  if (isInternalTopic(origin))
+    return refused('bad-topic', `topic "${origin}" is kept for ourselves`);
   const { topic, epoch, first, count } = frame;
   const provenance =
     frame.provenance === 'headers' ? { alias, topic, epoch, firstSequence: first } : null;

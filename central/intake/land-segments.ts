@@ -34,7 +34,8 @@ export function underSession(
 
 /**
  * Runs in the alias' turn: decode, judge, one commit, and only then the answer. Where the log takes
- * all but some topics, those are held: the site keeps them, and the others land.
+ * all but some topics, or some have no place here, those are held: the site keeps them, and the
+ * others land.
  */
 export async function landSegments(
   parts: IntakeParts,
@@ -85,7 +86,7 @@ async function commitFree(
   request: SegmentsRequest,
   judged: Judged,
 ): Promise<Held> {
-  const held = new Map<string, string>();
+  const held = new Map(judged.held);
   for (;;) {
     const free = withoutHeld(judged, held);
     try {

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { Unit, type UnitStatements, unitStatements } from './embedded-unit.ts';
 
 const rowsPerStep = 1000;
@@ -49,11 +50,13 @@ const statements = (db: Database) => ({
  */
 export class Backfill {
   readonly #database: Database;
+  readonly #naming: Naming;
   readonly #unitSql: UnitStatements;
   readonly #sql: ReturnType<typeof statements>;
 
-  constructor(database: Database) {
+  constructor(database: Database, naming: Naming) {
     this.#database = database;
+    this.#naming = naming;
     this.#unitSql = unitStatements(database);
     this.#sql = statements(database);
   }
@@ -84,7 +87,7 @@ export class Backfill {
     offset: number,
     now: number,
   ): number | undefined {
-    const unit = new Unit(this.#unitSql);
+    const unit = new Unit(this.#unitSql, this.#naming);
     const topic = unit.topic(merged, 'merged', source.count);
     const remoteId = this.#sql.partition.get(source.id, partition);
     let rows: RemoteRow[] = [];

@@ -2,9 +2,9 @@ import { statSync } from 'node:fs';
 import { EmbeddedOpenError, sqliteCode } from './embedded-errors.ts';
 import { type OpenedFile, openLandingFile } from './embedded-open.ts';
 import { Reserve } from './embedded-reserve.ts';
-import { checkpointBytes, EmbeddedStore } from './embedded-store.ts';
+import { checkpointBytes, EmbeddedStore, type StoreOptions } from './embedded-store.ts';
 
-export interface FileStoreOptions {
+export interface FileStoreOptions extends Pick<StoreOptions, 'naming'> {
   path: string;
   /** Since landing. */
   retentionMs: number;
@@ -24,8 +24,8 @@ export class FileStore extends EmbeddedStore {
   readonly #reserve: Reserve;
   readonly #path: string;
 
-  private constructor(file: OpenedFile, { path, retentionMs, maxBytes }: FileStoreOptions) {
-    super(file.database, { retentionMs, maxBytes: maxBytes - walBytesMax - reserveBytes });
+  private constructor(file: OpenedFile, { path, retentionMs, maxBytes, naming }: FileStoreOptions) {
+    super(file.database, { naming, retentionMs, maxBytes: maxBytes - walBytesMax - reserveBytes });
     file.database.pragma(`journal_size_limit = ${walBytesMax}`);
     this.centralId = file.centralId;
     this.#file = file;

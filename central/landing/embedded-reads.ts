@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { LossRecord, StreamId } from '#shared/wire/link.ts';
-import { remoteTopic } from '#shared/wire/topic-name.ts';
+import { landedTopic, type Naming } from '#shared/wire/mm2-topics.ts';
 import type { AliasState, AliasSummary, Checkpoint, CheckpointRow, TopicRow } from './landing.ts';
 
 const checkpointColumns = `
@@ -20,6 +20,14 @@ type StoredSummary = Omit<AliasSummary, 'disabled' | 'heartbeat'> & {
   receivedAt: number | null;
   heartbeat: string | null;
 };
+
+interface StoredTopic {
+  id: number;
+  topic: string;
+  kind: TopicRow['kind'];
+  naming: Naming;
+  count: number;
+}
 
 type StoredRow = Checkpoint & { alias: string; remote: string | null; merged: string };
 
@@ -52,7 +60,8 @@ const statements = (db: Database) => ({
       (SELECT topic FROM topics WHERE topic_id = c.remote_topic_id) AS remote,
       (SELECT json_group_array(json_object('topic', t.topic, 'offset', m.end_offset))
         FROM merged_offsets m JOIN topics t USING (topic_id)
-        WHERE m.checkpoint_id = c.checkpoint_id) AS merged
+        WHERE m.checkpoint_id = c.checkpoint_id
+          AND m.topic_id IS NOT c.remote_topic_id) AS merged
     FROM aliases a JOIN checkpoints c USING (alias_id)
     WHERE (@alias IS NULL OR a.alias = @alias) AND (@topic IS NULL OR c.topic = @topic)
     ORDER BY a.alias, c.checkpoint_id`),
@@ -73,8 +82,8 @@ const statements = (db: Database) => ({
     WHERE alias = @alias AND c.epoch = @epoch AND c.topic = @topic AND c.partition = @partition
       AND r.first <= @last AND r.last >= @first`)
     .pluck(),
-  topics: db.prepare<[], { id: number; topic: string; kind: TopicRow['kind']; count: number }>(
-    'SELECT topic_id AS id, topic, kind, partition_count AS count FROM topics ORDER BY topic',
+  topics: db.prepare<[], StoredTopic>(
+    'SELECT topic_id AS id, topic, kind, naming, partition_count AS count FROM topics ORDER BY topic',
   ),
   partitions: db.prepare<[number], { partition: number; start: number; end: number }>(
     'SELECT partition, start_offset AS start, end_offset AS end FROM partitions WHERE topic_id = ?',
@@ -99,8 +108,10 @@ const statements = (db: Database) => ({
 /** The port's questions. None reads more of the log than the batches it answers with. */
 export class Reads {
   readonly #sql: ReturnType<typeof statements>;
+  readonly #naming: Naming;
 
-  constructor(database: Database) {
+  constructor(database: Database, naming: Naming) {
+    this.#naming = naming;
     this.#sql = statements(database);
   }
 
@@ -132,7 +143,8 @@ export class Reads {
     const { alias = null, topic = null } = filter;
     return this.#sql.checkpoints.all({ alias, topic }).map(({ remote, merged, ...row }) => ({
       ...row,
-      remoteTopic: remote ?? remoteTopic(row.alias, row.topic), // nothing but losses landed yet
+      // Nothing but losses landed yet.
+      remoteTopic: remote ?? landedTopic(row.alias, row.topic, this.#naming),
       merged: JSON.parse(merged),
     }));
   }
@@ -152,7 +164,7 @@ export class Reads {
   }
 
   topics(): TopicRow[] {
-    return this.#sql.topics.all().map(({ id, topic, kind, count }) => {
+    return this.#sql.topics.all().map(({ id, topic, kind, naming, count }) => {
       const partitions = Array.from({ length: count }, (_, partition) => ({
         partition,
         startOffset: 0,
@@ -163,7 +175,8 @@ export class Reads {
         partitions[partition] = { partition, startOffset: start, endOffset: end };
         records += end - start;
       }
-      return { topic, kind, partitions, records };
+      const shared = kind === 'remote' && naming === 'identity' ? { shared: true } : {};
+      return { topic, kind, ...shared, partitions, records };
     });
   }
 

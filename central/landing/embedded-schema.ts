@@ -8,7 +8,8 @@ import { EmbeddedOpenError } from './embedded-errors.ts';
  *   log                one run of offsets of a topic-partition, [base_offset, base_offset + count),
  *                      is that batch. The remote topic's row and each merged topic's row name the
  *                      same one. log_id is landing order: retention goes by it
- *   topics, partitions end_offset is the next free one; a partition without a row is empty
+ *   topics, partitions end_offset is the next free one; a partition without a row is empty.
+ *                      A topic's kind was given under its naming, and binds only there
  *   aliases, lineages  the current session and what the intake remembers of earlier ones
  *   checkpoints        per (alias, epoch, topic, partition), with merged_offsets and lost_ranges
  *   fleet, losses      latest heartbeat; the ledger
@@ -125,8 +126,12 @@ const version2 = `
 CREATE TABLE registry (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+const version3 = `
+ALTER TABLE topics ADD COLUMN naming TEXT NOT NULL DEFAULT 'default';
+`;
+
 /** Step i takes a file from version i to i + 1. Never edit one that was released: add another. */
-const migrations: readonly string[] = [version1, version2];
+const migrations: readonly string[] = [version1, version2, version3];
 export const schemaVersion = migrations.length;
 
 /** "TRBC": marks the file as a landing of ours (SQLite header, application id). */

@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { LossRecord, StreamId } from '#shared/wire/link.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { Apply, type ApplyStatements, applyStatements, type Step } from './embedded-apply.ts';
 import { Backfill, type BackfillCursor } from './embedded-backfill.ts';
 import { sqliteCode, toLandingError } from './embedded-errors.ts';
@@ -24,6 +25,8 @@ import type {
 export type Outcome = { landed: LandedWrite[] } | { error: LandingError };
 
 export interface StoreOptions {
+  /** How sites' topics are named; left out: `<alias>.<topic>`. */
+  naming?: Naming | undefined;
   retentionMs: number;
   /** Cap of the database itself, WAL apart. */
   maxBytes: number;
@@ -43,6 +46,7 @@ const stepBytesMax = 2 * 1024 * 1024;
 export class EmbeddedStore {
   readonly #database: Database;
   readonly #step: Step;
+  readonly #naming: Naming;
   readonly #unitSql: UnitStatements;
   readonly #applySql: ApplyStatements;
   readonly #reads: Reads;
@@ -57,11 +61,12 @@ export class EmbeddedStore {
   constructor(database: Database, options: StoreOptions) {
     this.#database = database;
     this.#step = options.step ?? (() => {});
+    this.#naming = options.naming ?? 'default';
     this.#unitSql = unitStatements(database);
     this.#applySql = applyStatements(database);
-    this.#reads = new Reads(database);
+    this.#reads = new Reads(database, this.#naming);
     this.#retention = new Retention(database, options);
-    this.#backfill = new Backfill(database);
+    this.#backfill = new Backfill(database, this.#naming);
     this.#registry = new Registry(database);
     this.#probe = database.prepare(`
       INSERT OR REPLACE INTO meta
@@ -189,7 +194,7 @@ export class EmbeddedStore {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       this.#step('begin');
-      const unit = new Unit(this.#unitSql);
+      const unit = new Unit(this.#unitSql, this.#naming);
       const apply = new Apply(this.#applySql, unit, this.#step);
       const landed = commits.map((commit) => commit.map((write) => apply.write(write)));
       unit.save();

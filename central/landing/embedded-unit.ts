@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { StreamId } from '#shared/wire/link.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { type Checkpoint, LandingError, type TopicRow } from './landing.ts';
 
 /** One row of `aliases`, as a transaction holds it. */
@@ -27,6 +28,8 @@ export interface TopicEntry {
   id: number;
   topic: string;
   kind: TopicRow['kind'];
+  /** Under which it has that kind. */
+  naming: Naming;
   partitionCount: number;
   partitions: Map<number, PartitionEntry>;
 }
@@ -70,14 +73,14 @@ export const unitStatements = (db: Database) => ({
     'INSERT OR REPLACE INTO merged_offsets (checkpoint_id, topic_id, end_offset) VALUES (?, ?, ?)',
   ),
   topic: db.prepare<[string], Omit<TopicEntry, 'partitions'>>(`
-    SELECT topic_id AS id, topic, kind, partition_count AS partitionCount
+    SELECT topic_id AS id, topic, kind, naming, partition_count AS partitionCount
     FROM topics WHERE topic = ?`),
-  addTopic: db.prepare<[string, string]>(
-    'INSERT INTO topics (topic, kind, partition_count) VALUES (?, ?, 0)',
+  addTopic: db.prepare<[string, string, Naming]>(
+    'INSERT INTO topics (topic, kind, naming, partition_count) VALUES (?, ?, ?, 0)',
   ),
-  saveTopic: db.prepare<[number, number]>(
-    'UPDATE topics SET partition_count = ? WHERE topic_id = ?',
-  ),
+  saveTopic: db.prepare(`
+    UPDATE topics SET partition_count = @partitionCount, kind = @kind, naming = @naming
+    WHERE topic_id = @id`),
   partition: db.prepare<[number, number], PartitionEntry>(`
     SELECT partition_id AS id, end_offset AS end
     FROM partitions WHERE topic_id = ? AND partition = ?`),
@@ -106,12 +109,15 @@ interface CheckpointKeys {
  */
 export class Unit {
   readonly #sql: UnitStatements;
+  readonly #naming: Naming;
   readonly #aliases = new Map<string, AliasEntry>();
   readonly #checkpoints = new Map<string, CheckpointEntry>();
   readonly #topics = new Map<string, TopicEntry>();
 
-  constructor(sql: UnitStatements) {
+  /** `naming`: that of the sites' topics now. */
+  constructor(sql: UnitStatements, naming: Naming) {
     this.#sql = sql;
+    this.#naming = naming;
   }
 
   alias(alias: string): AliasEntry | undefined {
@@ -157,12 +163,13 @@ export class Unit {
     if (!entry) {
       let row = this.#sql.topic.get(topic);
       if (!row) {
-        this.#sql.addTopic.run(topic, kind);
+        this.#sql.addTopic.run(topic, kind, this.#naming);
         row = this.#sql.topic.get(topic)!;
       }
       entry = { ...row, partitions: new Map() };
       this.#topics.set(topic, entry);
     }
+    if (entry.naming !== this.#naming) Object.assign(entry, { kind, naming: this.#naming });
     if (entry.kind !== kind) {
       throw new LandingError(
         'refused',
@@ -217,7 +224,8 @@ export class Unit {
       for (const [topicId, offset] of merged) this.#sql.saveMergedOffset.run(id, topicId, offset);
     }
     for (const topic of this.#topics.values()) {
-      this.#sql.saveTopic.run(topic.partitionCount, topic.id);
+      const { id, kind, naming, partitionCount } = topic;
+      this.#sql.saveTopic.run({ id, kind, naming, partitionCount });
       for (const { id, end } of topic.partitions.values()) this.#sql.savePartition.run(end, id);
     }
   }

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
-import type { Step } from './embedded-apply.ts';
 import type { FileStoreOptions } from './embedded-file-store.ts';
 import { InlineHost } from './embedded-inline.ts';
 import { EmbeddedLanding } from './embedded-landing.ts';
+import type { StoreOptions } from './embedded-store.ts';
 import { ThreadHost } from './embedded-thread.ts';
 import type { Landing } from './landing.ts';
 
@@ -43,9 +43,10 @@ export async function openEmbeddedLanding(
  */
 export function openInlineLanding(
   database: Database,
-  { retentionMs, maxBytes, step }: { retentionMs: number; maxBytes: number; step?: Step },
+  options: StoreOptions,
   { clock, log, newId = randomId }: EmbeddedParts,
 ): Landing {
-  const host = new InlineHost(database, { retentionMs, maxBytes, step }, newId);
+  const host = new InlineHost(database, options, newId);
+  const { maxBytes } = options;
   return new EmbeddedLanding(host, { centralId: host.centralId, maxBytes, clock, log });
 }

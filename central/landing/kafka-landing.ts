@@ -4,6 +4,7 @@ import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { type LossRecord, type StreamId, streamKey } from '#shared/wire/link.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import type { MirrorHost } from '../mirror/mirror.ts';
 import type { BesideWriter } from './kafka-beside.ts';
 import { Copies } from './kafka-copies.ts';
@@ -46,6 +47,7 @@ import {
   ShardState,
   stateOf,
   summaryOf,
+  topicFactIn,
 } from './shard-state.ts';
 
 export interface KafkaLandingParts {
@@ -157,11 +159,7 @@ export class KafkaLanding implements Landing {
   }
 
   topicFact(topic: string): TopicFact | undefined {
-    for (const state of this.#states) {
-      const fact = state.topics.get(topic);
-      if (fact) return fact;
-    }
-    return undefined;
+    return topicFactIn(this.#states, topic, this.#naming);
   }
 
   async load(alias: string): Promise<AliasState | undefined> {
@@ -201,7 +199,7 @@ export class KafkaLanding implements Landing {
       .flatMap((entry) =>
         [...entry.streams.values()]
           .filter(({ id }) => topic === undefined || id.topic === topic)
-          .map((stream) => checkpointRowOf(entry.alias, stream)),
+          .map((stream) => checkpointRowOf(entry.alias, stream, this.#naming)),
       );
   }
 
@@ -223,7 +221,9 @@ export class KafkaLanding implements Landing {
     for (const topic of Object.values(ownTopics)) {
       if (troublesOf(topic).length > 0) kinds.set(topic, 'internal');
     }
-    for (const { topics } of this.#states) for (const [t, { kind }] of topics) kinds.set(t, kind);
+    for (const t of this.#states.flatMap(({ topics }) => [...topics.keys()])) {
+      kinds.set(t, this.topicFact(t)!.kind);
+    }
     return this.#ask(() => this.#pages.topics(kinds, troublesOf));
   }
 
@@ -366,6 +366,10 @@ export class KafkaLanding implements Landing {
       const key = copyKey(into, from, partition);
       if (!state.copies.has(key)) state.fills.add(key);
     }
+  }
+
+  get #naming(): Naming {
+    return this.#parts.shardParts.settings.naming;
   }
 
   #assertOpen(): void {

@@ -26,7 +26,16 @@ export function mirrorHost(
     readEntry: decodeIndexEntry,
     through: (alias, stream) =>
       shard(alias).state.alias(alias)?.streams.get(streamKey(stream))?.row.through ?? -1,
+    ofOneSite: (topics) => ofOneSite(shards, topics),
     attach: (writer) => beside.attach(writer),
     nudge: (alias) => shard(alias).nudge(),
   };
+}
+
+function ofOneSite(shards: readonly Shard[], topics: ReadonlySet<string>): Set<string> {
+  const sites = new Map<string, Set<string>>([...topics].map((topic) => [topic, new Set()]));
+  for (const { alias, streams } of shards.flatMap(({ state }) => state.known())) {
+    for (const { row } of streams.values()) sites.get(row.remoteTopic ?? '')?.add(alias);
+  }
+  return new Set([...topics].filter((topic) => sites.get(topic)!.size <= 1));
 }

@@ -43,6 +43,8 @@ export type StreamRow = Omit<Checkpoint, 'epoch' | 'topic' | 'partition'> & {
 
 export interface TopicFact {
   kind: 'remote' | 'merged';
+  /** How topics were named when it was written; left out: `<alias>.<topic>`. */
+  naming?: 'identity';
 }
 
 export interface CopyRow {

@@ -28,6 +28,8 @@ export class TopicKeeper {
   readonly #replicationFactor: number;
   readonly #known = new Map<string, Known>();
   readonly #making = new Map<string, Promise<void>>();
+  /** Ours already, although no row says so yet: several shards land in one topic at once. */
+  readonly #made = new Set<string>();
   /** Existing topics with settings that do not fit, and what follows: told, never changed. */
   readonly #troubles = new Map<string, string[]>();
 
@@ -124,6 +126,7 @@ export class TopicKeeper {
           const older = olderConfigs(configs);
           return this.#admin.createTopic({ topic, partitions, replicationFactor, configs: older });
         });
+      this.#made.add(topic);
     } catch (error) {
       const { code, message } = error as KafkaError;
       if (code === 'exists') return; // another collector was faster
@@ -137,7 +140,7 @@ export class TopicKeeper {
   }
 
   async #grow({ topic, partitions, ours }: TopicNeed, has: number): Promise<void> {
-    if (!ours) {
+    if (!ours && !this.#made.has(topic)) {
       const why = `has ${has} partitions, and ${partitions} are needed; it was there before us, so
         grow it yourself: kafka-topics --alter --topic ${topic} --partitions ${partitions}`;
       throw refusedTopic(topic, why.replace(/\s+/g, ' '));

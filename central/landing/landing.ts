@@ -231,6 +231,8 @@ export interface IndexEntry extends StreamId {
 export interface TopicRow {
   topic: string;
   kind: 'remote' | 'merged' | 'internal';
+  /** Sites' topics keep their names: those of several sites may be this one. */
+  shared?: boolean;
   partitions: { partition: number; startOffset: number; endOffset: number }[];
   /** Records readable now: sum of end - start. */
   records: number;

@@ -63,7 +63,8 @@ export function planFills(
   const wanted = new Map<string, CopySource>();
   for (const { streams } of state.aliases.values()) {
     for (const { id, row } of streams.values()) {
-      if (row.remoteTopic === null) continue;
+      // What several sites write is nobody's past.
+      if (row.remoteTopic === null || state.topics.get(row.remoteTopic)?.naming) continue;
       for (const into of fillTargets(row.remoteTopic)) {
         const source = { into, from: row.remoteTopic, partition: id.partition, own: true };
         const key = copyKey(into, source.from, source.partition);

@@ -1,4 +1,5 @@
 import { type StreamId, streamKey } from '#shared/wire/link.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import type { AliasRow, CopyRow, TopicFact } from './kafka-rows.ts';
 import {
   assertLoss,
@@ -21,6 +22,7 @@ import { admitCopy, type CopyWrite, remoteEnd } from './shard-copies.ts';
 import {
   checkpointOf,
   copyKey,
+  isOf,
   type ShardState,
   type StreamEntry,
   unknownStream,
@@ -65,6 +67,7 @@ export class GroupStage {
   readonly #state: ShardState;
   /** Whether another shard has this topic, and as what. */
   readonly #topicElsewhere: (topic: string) => TopicFact | undefined;
+  readonly #naming: Naming;
   readonly aliases = new Map<string, StagedAlias>();
   readonly topics = new Map<string, TopicFact>();
   readonly moves: Move[] = [];
@@ -72,9 +75,14 @@ export class GroupStage {
   readonly commits: CommitStage[] = [];
   readonly copies = new Map<string, { write: CopyWrite; row: CopyRow }>();
 
-  constructor(state: ShardState, topicElsewhere: (topic: string) => TopicFact | undefined) {
+  constructor(
+    state: ShardState,
+    topicElsewhere: (topic: string) => TopicFact | undefined,
+    naming: Naming,
+  ) {
     this.#state = state;
     this.#topicElsewhere = topicElsewhere;
+    this.#naming = naming;
   }
 
   /** Throws a LandingError `refused` or `fenced`, and then nothing of it is staged. */
@@ -97,13 +105,12 @@ export class GroupStage {
       ({ segment }) => segment.remoteTopic === from && segment.partition === partition,
     );
     const committed = write.own ? remoteEnd(this.#state, from, partition) : 0;
-    const known = this.topic(into);
-    if (known && known.kind !== 'merged') {
+    if (this.kindOf(into) === 'remote') {
       throw new LandingError('refused', `topic "${into}" is a remote topic and cannot be merged`);
     }
     const row = admitCopy(write, this.#copyRow(key), { committed, hasMore });
     this.copies.set(key, { write, row });
-    if (!this.hasTopic(into)) this.topics.set(into, { kind: 'merged' });
+    if (!this.hasTopic(into)) this.topics.set(into, this.factOf('merged'));
     for (const { alias, loss } of write.losses) this.losses.push({ alias, at, loss });
   }
 
@@ -145,8 +152,15 @@ export class GroupStage {
     return { id, row, lost: known?.lost ?? [], before, lostChanged: new Set() };
   }
 
-  topic(topic: string): TopicFact | undefined {
-    return this.topics.get(topic) ?? this.#state.topics.get(topic) ?? this.#topicElsewhere(topic);
+  /** What it is by the naming of now; what another naming made of it binds nobody. */
+  kindOf(topic: string): TopicFact['kind'] | undefined {
+    const own = [this.topics.get(topic), this.#state.topics.get(topic)];
+    const facts = [...own, this.#topicElsewhere(topic)];
+    return facts.find((fact) => fact && isOf(fact, this.#naming))?.kind;
+  }
+
+  factOf(kind: TopicFact['kind']): TopicFact {
+    return this.#naming === 'default' ? { kind } : { kind, naming: this.#naming };
   }
 
   /** It was written to before this group, by some shard. */
@@ -154,9 +168,10 @@ export class GroupStage {
     return (this.#state.topics.get(topic) ?? this.#topicElsewhere(topic)) !== undefined;
   }
 
-  /** Whether the shard's own rows name it already. */
+  /** Whether the shard's own rows say already what it is. */
   hasTopic(topic: string): boolean {
-    return this.topics.has(topic) || this.#state.topics.has(topic);
+    const fact = this.topics.get(topic) ?? this.#state.topics.get(topic);
+    return fact !== undefined && isOf(fact, this.#naming);
   }
 
   #absorb(alias: string, staged: StagedAlias): void {
@@ -345,12 +360,12 @@ export class CommitStage {
   }
 
   #topic(topic: string, kind: TopicFact['kind']): void {
-    const known = this.topics.get(topic) ?? this.#group.topic(topic);
-    if (known && known.kind !== kind) {
-      const why = `topic "${topic}" is a ${known.kind} topic and cannot be a ${kind} one too`;
+    const known = this.topics.get(topic)?.kind ?? this.#group.kindOf(topic);
+    if (known && known !== kind) {
+      const why = `topic "${topic}" is a ${known} topic and cannot be a ${kind} one too`;
       throw new LandingError('refused', why, { at: { topic } });
     }
-    if (!this.#group.hasTopic(topic)) this.topics.set(topic, { kind });
+    if (!this.#group.hasTopic(topic)) this.topics.set(topic, this.#group.factOf(kind));
   }
 }
 

@@ -1,5 +1,5 @@
 import { type StreamId, streamKey } from '#shared/wire/link.ts';
-import { remoteTopic } from '#shared/wire/topic-name.ts';
+import { landedTopic, type Naming } from '#shared/wire/mm2-topics.ts';
 import type { AliasRow, CopyRow, Row, StreamRow, TopicFact, TransactionRow } from './kafka-rows.ts';
 import type {
   AliasState,
@@ -191,11 +191,32 @@ export function summaryOf({ alias, row, streams, heartbeat }: AliasEntry): Alias
   return { alias, epoch, session, firstSeenAt, disabled, landedRecords, lostRecords, heartbeat };
 }
 
-export const checkpointRowOf = (alias: string, stream: StreamEntry): CheckpointRow => ({
+/** Whether what is said of a topic was said under this naming. */
+export const isOf = (fact: TopicFact, naming: Naming): boolean =>
+  (fact.naming ?? 'default') === naming;
+
+/** What the naming of now made of it counts before all else. */
+export function topicFactIn(
+  states: readonly ShardState[],
+  topic: string,
+  naming: Naming,
+): TopicFact | undefined {
+  const facts = states.flatMap(({ topics }) => topics.get(topic) ?? []);
+  return facts.find((fact) => isOf(fact, naming)) ?? facts[0];
+}
+
+export const checkpointRowOf = (
+  alias: string,
+  stream: StreamEntry,
+  naming: Naming,
+): CheckpointRow => ({
   ...checkpointOf(stream),
   alias,
-  remoteTopic: stream.row.remoteTopic ?? remoteTopic(alias, stream.id.topic),
-  merged: Object.entries(stream.row.merged).map(([topic, offset]) => ({ topic, offset })),
+  remoteTopic: stream.row.remoteTopic ?? landedTopic(alias, stream.id.topic, naming),
+  // What was a merged topic under another naming may be the remote one by now.
+  merged: Object.entries(stream.row.merged)
+    .filter(([topic]) => topic !== stream.row.remoteTopic)
+    .map(([topic, offset]) => ({ topic, offset })),
 });
 
 export function lostWithin(stream: StreamEntry | undefined, first: number, last: number): number {

@@ -10,6 +10,7 @@ import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { Signal } from '#shared/std/signal.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { readBatchHeader } from '#shared/wire/record-batch.ts';
 import type { Beside } from './kafka-beside.ts';
 import type { Follower } from './kafka-follower.ts';
@@ -23,6 +24,8 @@ import { type CommitStage, GroupStage, targetsOf } from './shard-stage.ts';
 import type { ShardState } from './shard-state.ts';
 
 export interface ShardSettings {
+  /** How sites' topics are named. */
+  naming: Naming;
   /** A transaction takes the commits that wait, up to so many bytes of segments. */
   transactionBytes: number;
   /** How long a transaction waits for more of them. */
@@ -226,7 +229,8 @@ export class Shard {
 
   /** One transaction with those that may land. Returns the commits to try again without others. */
   async #attempt(commits: readonly Commit[]): Promise<Commit[]> {
-    const group = new GroupStage(this.state, this.#parts.topicElsewhere);
+    const { topicElsewhere, settings } = this.#parts;
+    const group = new GroupStage(this.state, topicElsewhere, settings.naming);
     const staged: Staged[] = [];
     for (const commit of commits) {
       try {

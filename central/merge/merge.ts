@@ -1,5 +1,11 @@
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { isInternalTopic, splitRemoteTopic, topicProblem } from '#shared/wire/topic-name.ts';
+import { landedTopic, type Naming } from '#shared/wire/mm2-topics.ts';
+import {
+  isInternalTopic,
+  remoteTopic,
+  splitRemoteTopic,
+  topicProblem,
+} from '#shared/wire/topic-name.ts';
 
 /** A merged topic and the globs of the remote topics that feed it (`[[flow]]`). */
 export interface Flow {
@@ -7,11 +13,18 @@ export interface Flow {
   from: readonly string[];
 }
 
-/** Which remote topics feed which merged topics. */
+/** Where a site's topic lands, and which merged topics it feeds. */
 export interface Merge {
   readonly flows: readonly Flow[];
-  /** The merged topics that `remoteTopic` feeds, in the order of the settings; empty when none. */
-  targets(remoteTopic: string): readonly string[];
+  /** The name at central of a site's topic. */
+  landedTopic(alias: string, topic: string): string;
+  /** Why a site's topic cannot land under that name; undefined when it can. */
+  nameProblem(alias: string, topic: string): string | undefined;
+  /**
+   * The merged topics that `<alias>.<topic>` feeds, however that is named at central, in the order
+   * of the settings; empty when none.
+   */
+  targets(origin: string): readonly string[];
   /** What this alias would feed if it had it: topics may hold `*`. */
   expectedOf(alias: string): readonly { into: string; topic: string }[];
   /** The flow whose name takes a name of this alias' remote topics away; undefined when none. */
@@ -47,7 +60,7 @@ function globProblem(glob: string): string | undefined {
 }
 
 /** Throws a RangeError for a flow that is none, or two into the same topic. */
-export function openMerge(flows: readonly Flow[]): Merge {
+export function openMerge(flows: readonly Flow[], naming: Naming = 'default'): Merge {
   const names = new Set(flows.map(({ into }) => into));
   for (const flow of flows) {
     const problem = flowProblem(flow);
@@ -60,20 +73,27 @@ export function openMerge(flows: readonly Flow[]): Merge {
   }
   const matchers = flows.map(({ into, from }) => ({ into, takes: globs(from) }));
   const remembered = new Map<string, readonly string[]>();
-  const match = (remoteTopic: string): readonly string[] => {
-    const parts = splitRemoteTopic(remoteTopic);
+  const match = (origin: string): readonly string[] => {
+    const parts = splitRemoteTopic(origin);
     // A topic of ours, or one that is merged already, would come around in circles.
-    if (!parts || isInternalTopic(remoteTopic) || names.has(remoteTopic)) return [];
+    if (!parts || isInternalTopic(origin)) return [];
+    if (names.has(landedTopic(parts.alias, parts.topic, naming))) return [];
     return matchers.filter(({ takes }) => takes(parts)).map(({ into }) => into);
   };
   return {
     flows,
-    targets(remoteTopic) {
-      let targets = remembered.get(remoteTopic);
+    landedTopic: (alias, topic) => landedTopic(alias, topic, naming),
+    nameProblem(alias, topic) {
+      if (naming === 'default' || isInternalTopic(remoteTopic(alias, topic))) return undefined;
+      const name = landedTopic(alias, topic, naming);
+      return names.has(name) ? mergedAlready(name) : isKept(name) ? kept(name) : undefined;
+    },
+    targets(origin) {
+      let targets = remembered.get(origin);
       if (!targets) {
-        targets = match(remoteTopic);
+        targets = match(origin);
         if (remembered.size >= rememberedMax) remembered.clear();
-        remembered.set(remoteTopic, targets);
+        remembered.set(origin, targets);
       }
       return targets;
     },
@@ -87,6 +107,17 @@ export function openMerge(flows: readonly Flow[]): Merge {
     flowInTheWayOf: (alias) => flows.find(({ into }) => splitRemoteTopic(into)?.alias === alias),
   };
 }
+
+/** With a prefix these are fine; without one they would be ours, or the brokers' own. */
+const isKept = (name: string): boolean => isInternalTopic(name) || name.startsWith('__');
+
+const kept = (name: string): string =>
+  `topic "${name}" is no site's to write, and with landing.naming = "identity" topics keep their ` +
+  'names; send it under another one';
+
+const mergedAlready = (name: string): string =>
+  `topic "${name}" is the merged topic of a flow, and with landing.naming = "identity" sites' ` +
+  'topics keep their names; give the flow another "into"';
 
 function globs(from: readonly string[]): (name: { alias: string; topic: string }) => boolean {
   const pairs = from.map((glob) => {

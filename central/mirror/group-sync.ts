@@ -31,8 +31,8 @@ export function offsetsToSet(
 }
 
 /**
- * Where several sites name one group in one partition (identity naming), the lowest position: the
- * group may read what it has read, and misses nothing.
+ * Where one partition is named twice, the lowest position: the group may read what it has read, and
+ * misses nothing.
  */
 export function lowestOffsets(wanted: readonly GroupOffset[]): GroupOffset[] {
   const lowest = new Map<string, GroupOffset>();

@@ -24,7 +24,7 @@ const fates: readonly [pattern: RegExp, fate: Fate, note: string][] = [
   [/^topics\.(exclude|blacklist)$/, 'taken', 'topics_exclude of the source'],
   [/^groups$/, 'taken', 'groups of the source'],
   [/^groups\.(exclude|blacklist)$/, 'taken', 'groups_exclude of the source'],
-  [/^replication\.policy\.class$/, 'none', 'topics are named <alias>.<topic>'],
+  [/^replication\.policy\.class$/, 'taken', "landing.naming, for the two of Apache's"],
   [/^replication\.policy\.separator$/, 'taken', 'the separator is "."'],
   [/^replication\.policy\.internal\.topic\.separator\.enabled$/, 'taken', 'it is "." there too'],
   [/^replication\.factor$/, 'taken', 'landing.replication_factor'],

@@ -1,5 +1,6 @@
 import { aliasProblem } from '#shared/wire/alias.ts';
 import { patternsProblem, splitList } from '#shared/wire/mm2-filter.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { connectionOf, type ImportedConnection } from './import-connection.ts';
 import { ImportError, type Mm2Flow, type Mm2Settings } from './import-flows.ts';
 import { type Fate, fateOf } from './import-keys.ts';
@@ -31,7 +32,9 @@ export interface ReportLine {
   note: string;
 }
 
-const defaultPolicy = 'org.apache.kafka.connect.mirror.DefaultReplicationPolicy';
+const policies = 'org.apache.kafka.connect.mirror.';
+const defaultPolicy = `${policies}DefaultReplicationPolicy`;
+const identityPolicy = `${policies}IdentityReplicationPolicy`;
 
 /** Where the packages' programs look for settings. */
 const folder = '/etc/tributary';
@@ -136,10 +139,10 @@ function centralFiles(
     if (values.size > 1) remarks.push(`${key} differs between the flows; central has one for all`);
     return [...values].find((value) => value !== undefined);
   };
-  checkNaming(same, remarks);
   const landing: TomlTable = {
     type: 'kafka',
     brokers: connection.brokers,
+    naming: namingOf(same, remarks),
     replication_factor: Number(same('replication.factor') ?? '2'),
     heartbeats: same('emit.heartbeats.enabled') === 'false' ? false : undefined,
     sync_group_offsets: same('sync.group.offsets.enabled') === 'true' ? true : undefined,
@@ -162,16 +165,23 @@ const configsByHand =
   "settings of topics do not follow the site's from now on: those at central stay as they are, and " +
   'new ones have those of [landing]';
 
-function checkNaming(same: (key: string) => string | undefined, remarks: string[]): void {
+/** undefined: the default. */
+function namingOf(
+  same: (key: string) => string | undefined,
+  remarks: string[],
+): Naming | undefined {
   const separator = same('replication.policy.separator');
   if (separator !== undefined && separator !== '.') {
     remarks.push(`topics were named with the separator "${separator}"; here they are with "."`);
   }
   const asked = same('replication.policy.class');
-  if (asked === undefined || asked === defaultPolicy) return;
-  remarks.push(
-    `replication.policy.class ${asked} cannot run here: topics are named <alias>.<topic>`,
-  );
+  if (asked === identityPolicy) return 'identity';
+  if (asked !== undefined && asked !== defaultPolicy) {
+    remarks.push(
+      `replication.policy.class ${asked} cannot run here: topics are named <alias>.<topic>`,
+    );
+  }
+  return undefined;
 }
 
 const connectionTables = ({ tls, sasl }: ImportedConnection): TomlTable => ({

@@ -47,6 +47,8 @@ export interface GroupView {
   metadata: string;
   /** null: nothing of the partition has landed yet. */
   remote: Place | null;
+  /** In what was the remote topic before the naming changed. */
+  earlier: Place[];
   merged: Place[];
   /** When the site told it first, ms. */
   reportedAt: number;
@@ -93,6 +95,8 @@ export interface MirrorHost {
   readEntry(value: Buffer): IndexEntry;
   /** Highest sequence of the stream that landed or is lost; -1: none. */
   through(alias: string, stream: StreamId): number;
+  /** Those of these remote topics that no two sites land in; all, unless sites' names are kept. */
+  ofOneSite(topics: ReadonlySet<string>): ReadonlySet<string>;
   /** Who knows what is due. */
   attach(writer: MirrorWriter): void;
   /** A transaction of the site's shard soon, although nobody commits anything. */

@@ -20,6 +20,8 @@ export function openMirror(options: MirrorOptions): Mirror {
 interface Site {
   mirror: SiteMirror;
   book: ReportBook;
+  /** Reports of which it is not known yet whether they are committed. */
+  reporting: number;
   /** undefined: another collector's, translated only for those who ask. */
   term: number | undefined;
 }
@@ -49,17 +51,26 @@ class WholeMirror implements Mirror {
         return due;
       },
     });
-    if (syncGroupOffsets) this.#follower = new GroupFollower({ ...landing.kafka, clock, log });
+    if (syncGroupOffsets) {
+      const { ofOneSite } = landing;
+      this.#follower = new GroupFollower({ ...landing.kafka, clock, log, ofOneSite });
+    }
     this.#done = this.#run(this.#stopped.signal);
   }
 
   report(...[alias, report]: Parameters<Mirror['report']>): ReturnType<Mirror['report']> {
     const { landing, clock } = this.#options;
-    const { book } = this.#site(alias);
-    const reported = book.report(report, landing.facts(alias) ?? new Map(), clock.now());
+    const site = this.#site(alias);
+    const reported = site.book.report(report, landing.facts(alias) ?? new Map(), clock.now());
+    site.reporting += 1;
     return {
       ...reported,
+      failed: () => {
+        site.reporting -= 1;
+        reported.failed();
+      },
       committed: () => {
+        site.reporting -= 1;
         reported.committed();
         this.#ours(alias)?.mirror.follow();
         this.#soon.notify();
@@ -117,7 +128,9 @@ class WholeMirror implements Mirror {
     const { landing } = this.#options;
     const ours = landing.aliases().filter((alias) => landing.term(alias) !== undefined);
     const kept = new Set(landing.aliases());
-    for (const alias of this.#sites.keys()) if (!kept.has(alias)) this.#sites.delete(alias);
+    for (const [alias, { reporting }] of this.#sites) {
+      if (!kept.has(alias) && reporting === 0) this.#sites.delete(alias);
+    }
     await this.#bringUp(ours, (site) => site.term === undefined);
     for (const alias of this.#due) if (this.#ours(alias)) landing.nudge(alias);
     const views = () => ours.flatMap((alias) => [...(this.#ours(alias)?.mirror.views() ?? [])]);
@@ -172,7 +185,7 @@ class WholeMirror implements Mirror {
       readCheckpoints: () => checkpointsOf(landing, alias),
     });
     mirror.follow();
-    const site = { mirror, book: new ReportBook(), term };
+    const site = { mirror, book: new ReportBook(), reporting: 0, term };
     this.#sites.set(alias, site);
     return site;
   }

@@ -1,4 +1,4 @@
-import type { LandedSegment, SourceIndex, SourcePosition } from './translate.ts';
+import type { LandedSegment, SourceIndex, SourcePosition, TopicOffset, Turn } from './translate.ts';
 
 /**
  * What is remembered of where one source partition landed, in bounded memory however much did: the
@@ -46,6 +46,10 @@ export class PartitionIndex {
   #complete: boolean;
   #first: Pick<LandedSegment, 'remote' | 'merged'> | undefined;
   #chunks: Chunk[] = [];
+  /** One for each change of naming: a handful in a life. */
+  readonly #turns: Turn[] = [];
+  readonly #mergedTopics = new Set<string>();
+  #remoteEnd: TopicOffset | undefined;
   #tail: Entry[] = [];
   #tailRuns = 0;
 
@@ -59,9 +63,20 @@ export class PartitionIndex {
     const before = this.#tail.at(-1)?.at ?? this.#chunks.at(-1)?.to ?? -1;
     if (at <= before) return;
     if (this.#complete) this.#first ??= { remote: segment.remote, merged: segment.merged };
+    this.#turn(segment);
     this.#tail.push({ at, segment });
     this.#tailRuns += weight(segment);
     this.#fit();
+  }
+
+  #turn({ remote, merged, count }: LandedSegment): void {
+    const from = this.#remoteEnd;
+    if (from && from.topic !== remote.topic) {
+      const isNew = !this.#mergedTopics.has(remote.topic);
+      this.#turns.push({ from, to: { ...remote }, isNew });
+    }
+    this.#remoteEnd = { topic: remote.topic, offset: remote.offset + count };
+    for (const { topic } of merged) this.#mergedTopics.add(topic);
   }
 
   /** From now on it takes no more than this. */
@@ -94,7 +109,7 @@ export class PartitionIndex {
     const segments = this.#tail.map(({ segment }) => segment);
     const { incarnation, offset } = position;
     const isBelow = (lowest: number | undefined) => lowest !== undefined && lowest < offset;
-    const inMemory = { segments, first: this.#first };
+    const inMemory = { segments, first: this.#first, turns: this.#turns };
     if (isBelow(lowestOf(segments).get(incarnation))) return inMemory;
     const below = this.#chunks.findLastIndex(({ lowest }) => isBelow(lowest.get(incarnation)));
     const first = this.#chunks.findIndex(({ lowest }) => lowest.has(incarnation));
@@ -112,6 +127,7 @@ export class PartitionIndex {
       with: (segments) => ({
         segments: [...segments, ...tail],
         first: this.#first,
+        turns: this.#turns,
         followed: between.some(({ lowest }) => lowest.has(incarnation)),
       }),
     };

@@ -31,6 +31,8 @@ export class SiteMirror {
   readonly #checkpoints = new GroupCheckpoints();
   readonly #syncs: OffsetSyncs;
   readonly #translated = new Map<string, Translation>();
+  /** What each partition landed in last. */
+  readonly #topicsOf = new Map<string, string>();
   /** To be translated. */
   readonly #dirty = new Map<string, GroupPosition>();
   /** To be translated again when more has landed. */
@@ -55,8 +57,19 @@ export class SiteMirror {
   }
 
   landed(entry: IndexEntry): void {
-    this.#syncs.landed(entry.topic, entry.partition, entry);
-    this.#reopen(entry.topic, entry.partition);
+    const { topic, partition, remote, merged } = entry;
+    this.#syncs.landed(topic, partition, entry);
+    const place = `${topic}/${partition}`;
+    const topics = JSON.stringify([remote, ...merged].map((one) => one.topic));
+    if (this.#topicsOf.get(place) !== topics) {
+      this.#topicsOf.set(place, topics);
+      // With another naming or flow there is a place more, of positions that were settled, too.
+      for (const position of this.#groups.all()) {
+        if (position.topic !== topic || position.partition !== partition) continue;
+        this.#dirty.set(keyOf(position), position);
+      }
+    }
+    this.#reopen(topic, partition);
   }
 
   /** What is written already; nothing is due before. Rejects with a KafkaError. */
@@ -141,6 +154,7 @@ export class SiteMirror {
         ...{ alias: this.#parts.alias, group, state, topic, partition, metadata, reportedAt },
         sourceOffset: offset,
         remote: translation?.remote ?? null,
+        earlier: translation?.earlier ?? [],
         merged: translation?.merged ?? [],
       };
     }
@@ -167,14 +181,15 @@ export class SiteMirror {
     else this.#open.delete(key);
     if (!translation) return;
     this.#translated.set(key, translation);
-    const { remote } = translation;
-    if (remote.exactness === 'before') return;
-    this.#checkpoints.offer({
-      ...{ group, partition, metadata },
-      topic: remote.topic,
-      upstreamOffset: offset,
-      offset: remote.offset,
-    });
+    for (const place of [translation.remote, ...translation.earlier]) {
+      if (place.exactness === 'before') continue;
+      this.#checkpoints.offer({
+        ...{ group, partition, metadata },
+        topic: place.topic,
+        upstreamOffset: offset,
+        offset: place.offset,
+      });
+    }
   }
 }
 

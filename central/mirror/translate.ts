@@ -8,6 +8,9 @@ import type { SourceRun } from '#shared/wire/frame.ts';
  *   source   0 1 2 3 · · 6 7 · 9        · never became a record: compacted, a transaction's marker
  *   central        4 5 6 7 m 9 10 m 12  m another transaction's marker, or another site's record
  *
+ * Where the name at central changed (landing.naming), the same records are never in both topics: a
+ * position has a place in each, and whoever goes on at all of them reads everything once.
+ *
  * A position translates to right behind the last landed record that stands before it at the source:
  * 2 → 6, and 4, 5 and 6 → 8. So it does not change when more lands behind it.
  */
@@ -28,6 +31,16 @@ export interface TopicOffset {
   offset: number;
 }
 
+/** From one segment of a partition to the next its remote topic got another name. */
+export interface Turn {
+  /** Behind the last of its records before. */
+  from: TopicOffset;
+  /** The first behind. */
+  to: TopicOffset;
+  /** Nothing of the partition was in that topic as a merged one. */
+  isNew: boolean;
+}
+
 /** What is known of one source partition of one site. */
 export interface SourceIndex {
   /**
@@ -37,6 +50,8 @@ export interface SourceIndex {
   segments: readonly LandedSegment[];
   /** The first that ever landed of this partition. Left out: it is forgotten, or not known. */
   first?: Pick<LandedSegment, 'remote' | 'merged'> | undefined;
+  /** All that are known, oldest first. */
+  turns?: readonly Turn[];
   /** More of this incarnation landed behind `segments`, none of it before the position asked. */
   followed?: boolean;
   /**
@@ -67,6 +82,8 @@ export interface Place extends TopicOffset {
 
 export interface Translation {
   remote: Place;
+  /** One for each topic that was its remote one before, and is none of the others. */
+  earlier: Place[];
   /** One for each merged topic that anything of the partition landed in. */
   merged: Place[];
 }
@@ -77,10 +94,65 @@ export function translate(index: SourceIndex, position: SourcePosition): Transla
   if (!newest) return undefined;
   const remote = newest.remote.topic;
   const merged = new Set(index.segments.flatMap((one) => one.merged.map(({ topic }) => topic)));
+  merged.delete(remote);
+  const earlier = new Set((index.turns ?? []).map(({ from }) => from.topic));
+  for (const topic of [remote, ...merged]) earlier.delete(topic);
   return {
-    remote: placeIn(remote, index, position),
+    remote: remotePlace(remote, index, position),
+    earlier: [...earlier].map((topic) => remotePlace(topic, index, position)),
     merged: [...merged].map((topic) => placeIn(topic, index, position)),
   };
+}
+
+/** The place in a topic that is the partition's remote one, or was. */
+function remotePlace(topic: string, index: SourceIndex, position: SourcePosition): Place {
+  const turns = index.turns ?? [];
+  if (turns.length === 0) return placeIn(topic, index, position);
+  const anchor = anchorOf(index, position);
+  if (!anchor) {
+    const end = turns.findLast(({ from }) => from.topic === topic)?.from;
+    const lastOfAll = index.segments.at(-1)?.remote.topic === topic;
+    if (lastOfAll || !end) return placeIn(topic, index, position);
+    return { ...end, exactness: index.first ? 'exact' : 'before' };
+  }
+  if (baseIn(topic, anchor) !== undefined) {
+    const place = placeIn(topic, index, position);
+    const isLeft = turns.some(({ from }) => from.topic === topic && from.offset >= place.offset);
+    // What has yet to land lands elsewhere.
+    return place.exactness === 'ahead' && isLeft ? { ...place, exactness: 'exact' } : place;
+  }
+  const here = placeIn(anchor.remote.topic, index, position);
+  const there = acrossTurns(topic, here, turns);
+  if (!there) return placeIn(topic, index, position);
+  return { ...there, exactness: here.exactness === 'before' ? 'before' : 'exact' };
+}
+
+/** Has the last landed record before the position; else the first behind it. */
+function anchorOf(
+  { segments }: SourceIndex,
+  { offset, incarnation }: SourcePosition,
+): LandedSegment | undefined {
+  const has = ({ runs }: LandedSegment, fits: (source: number) => boolean) =>
+    runs.some((run) => run.incarnation === incarnation && fits(run.sourceOffset));
+  return (
+    segments.findLast((segment) => has(segment, (source) => source < offset)) ??
+    segments.find((segment) => has(segment, () => true))
+  );
+}
+
+/** Where `topic` ended before `here`, or begins behind. */
+function acrossTurns(
+  topic: string,
+  here: TopicOffset,
+  turns: readonly Turn[],
+): TopicOffset | undefined {
+  const found = turns.findIndex(
+    ({ from }) => from.topic === here.topic && from.offset >= here.offset,
+  );
+  const next = found < 0 ? turns.length : found;
+  const ended = turns.slice(0, next).findLast(({ from }) => from.topic === topic);
+  const begins = turns.slice(next).find(({ to, isNew }) => to.topic === topic && isNew);
+  return ended?.from ?? begins?.to;
 }
 
 /** A run of records in one topic at central. */

@@ -51,7 +51,7 @@ function withGroups(mirror: StatusParts['mirror']): Pick<Mirror, 'apply'> {
   );
 }
 
-const groupJson = ({ remote, merged, ...view }: GroupView) => ({
+const groupJson = ({ remote, earlier, merged, ...view }: GroupView) => ({
   alias: view.alias,
   group: view.group,
   state: view.state,
@@ -60,6 +60,7 @@ const groupJson = ({ remote, merged, ...view }: GroupView) => ({
   sourceOffset: view.sourceOffset,
   metadata: view.metadata,
   remote: remote && placeJson(remote),
+  earlier: earlier.map(placeJson),
   merged: merged.map(placeJson),
   reportedAt: time(view.reportedAt),
 });

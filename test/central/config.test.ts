@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { centralSettings, loadCentralConfig } from '#central/config.ts';
 import { openMerge } from '#central/merge/merge.ts';
 import { explainSettings, printDefaults } from '#shared/std/settings-explain.ts';
@@ -42,6 +42,7 @@ test('an empty file is a whole central', () => {
     intake: { heartbeatIntervalMs: 5_000 },
     status: { listen: '127.0.0.1:8080', remote: null },
     landing: {
+      naming: 'default',
       type: 'embedded',
       path: '/var/lib/tributary-central/central.db',
       retentionMs: 7 * 86_400_000,
@@ -210,6 +211,32 @@ test.each([
   ['alias = "a"\nalias = "b"', 'is not TOML'],
 ])('%s is refused', (toml, message) => {
   expect(problems(toml).join('\n')).toContain(message);
+});
+
+describe('landing.naming = "identity"', () => {
+  const flow = (into: string, from: string, more = '') =>
+    `landing.naming = "identity"\n[[flow]]\ninto = "${into}"\nfrom = ["${from}"]\n${more}`;
+
+  test("a flow may not go where its own records, or another flow's, have landed already", () => {
+    const own = problems(flow('data', '*.data')).join('\n');
+    expect(own).toContain('flow[0].into');
+    expect(own).toContain('lands already');
+    const other = `${flow('data', '*.more')}[[flow]]\ninto = "all"\nfrom = ["a.data"]\n`;
+    expect(problems(other).join('\n')).toContain('lands already');
+    expect(problems(flow('all', '*.data'))).toEqual([]);
+    expect(load(flow('all', '*.data')).warnings).toEqual([]);
+  });
+
+  test('where a glob only may take it, that is a warning', () => {
+    expect(load(flow('all', '*.*')).warnings.join('\n')).toContain('would be held back');
+  });
+
+  test('what several sites wrote together is no past of a flow', () => {
+    expect(problems(flow('all', '*.data', 'start = "earliest"')).join('\n')).toContain('"latest"');
+    const kafka = 'landing.type = "kafka"\nlanding.brokers = ["k:1"]\n';
+    const external = flow('all', 'x.data', 'external = true\nstart = "earliest"');
+    expect(problems(kafka + external)).toEqual([]);
+  });
 });
 
 test('every default stands and every setting is documented', () => {

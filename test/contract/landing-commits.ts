@@ -110,6 +110,34 @@ export function describeCommits(bench: LandingBench): void {
       expect(row?.merged.find(({ topic }) => topic === 'all')?.offset).toBe(all.at(-1)!.offset + 1);
     });
 
+    test('sites may have one remote topic: each in its order, once, and each with its place', async () => {
+      const [a, b] = [new Site('factory-a'), new Site('factory-b')];
+      await bench.landing.commit([a.hello(bench.now()), b.hello(bench.now())]);
+      const shared = { remoteTopic: 'readings', mergedTopics: ['all'] };
+      for (let i = 0; i < 3; i++) {
+        const more = { ...shared, partition: i % 2, partitionCount: 2 };
+        await bench.landing.commit([a.write(bench.now(), { segments: [a.segment(2, more)] })]);
+        await bench.landing.commit([
+          b.write(bench.now(), { segments: [b.segment(3, shared), b.segment(1, shared)] }),
+        ]);
+        await bench.harness.crash();
+      }
+      const values = async (topic: string, partition: number) =>
+        (await readAll(bench.landing, topic, partition)).map(({ value }) => String(value));
+      for (const topic of ['readings', 'all']) {
+        const first = await values(topic, 0);
+        const own = (alias: string) => first.filter((value) => value.startsWith(alias));
+        const upTo = (alias: string, count: number) =>
+          Array.from({ length: count }, (_, i) => `${alias}/readings/${i}`);
+        expect(own('factory-a')).toEqual(upTo('factory-a', 4));
+        expect(own('factory-b')).toEqual(upTo('factory-b', 12));
+        expect(await values(topic, 1)).toEqual(upTo('factory-a', 2));
+      }
+      const rows = await bench.landing.checkpoints({});
+      expect(new Set(rows.map(({ remoteTopic }) => remoteTopic))).toEqual(new Set(['readings']));
+      expect(await bench.topicRow('readings')).toMatchObject({ kind: 'remote' });
+    });
+
     test('a segment takes consecutive offsets', async () => {
       const site = new Site('factory-a');
       await bench.landing.commit([site.hello(bench.now())]);

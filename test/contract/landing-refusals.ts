@@ -59,6 +59,23 @@ export function describeRefusals(bench: LandingBench): void {
       expect(await held()).toEqual(before);
     });
 
+    test('a topic is a remote one or a merged one, and never both for one segment', async () => {
+      const [a, b] = [new Site('factory-a'), new Site('factory-b')];
+      await bench.landing.commit([a.hello(bench.now()), b.hello(bench.now())]);
+      const twice = a.segment(1, { first: 0, remoteTopic: 'all', mergedTopics: ['all'] });
+      const at = { code: 'refused', at: { topic: 'all' } };
+      expect(await bench.commitError(a.write(bench.now(), { segments: [twice] }))).toMatchObject(
+        at,
+      );
+      const merged = b.segment(2, { mergedTopics: ['all'] });
+      await bench.landing.commit([b.write(bench.now(), { segments: [merged] })]);
+      const remote = a.segment(1, { remoteTopic: 'all', mergedTopics: [] });
+      expect(await bench.commitError(a.write(bench.now(), { segments: [remote] }))).toMatchObject(
+        at,
+      );
+      expect(await readAll(bench.landing, 'all', 0)).toHaveLength(2);
+    });
+
     test('an alias that never said hello', async () => {
       const site = new Site('factory-a');
       const write = { ...site.write(bench.now(), { segments: [site.segment(1)] }) };

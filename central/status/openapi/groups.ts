@@ -37,6 +37,7 @@ const group = object({
   sourceOffset: whole('Next to read at the site.'),
   metadata: text('What the group committed beside it.'),
   remote: { anyOf: [ref('Place'), { type: 'null' }], description: 'null: nothing landed yet.' },
+  earlier: list(ref('Place'), 'In what was the remote topic before landing.naming changed.'),
   merged: list(ref('Place'), 'In each merged topic.'),
   reportedAt: time('When the site told this position.'),
 });

@@ -6,6 +6,7 @@ import { openMemoryDatabase } from '#central/landing/embedded-open.ts';
 import type { CommittedHeartbeat, Landing } from '#central/landing/landing.ts';
 import { openMerge } from '#central/merge/merge.ts';
 import { type Logger, silentLog } from '#shared/std/log.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
 
 export const epochMs = Date.UTC(2026, 0, 1);
@@ -14,7 +15,7 @@ export const epochMs = Date.UTC(2026, 0, 1);
 export class World {
   readonly time = new VirtualTime();
   readonly clock = new MachineClock(this.time, epochMs);
-  readonly database = openMemoryDatabase();
+  readonly database: ReturnType<typeof openMemoryDatabase>;
   readonly heard = new Heard();
   peer: string | undefined = '127.0.0.1';
   /** Codes of what the audit says was refused. */
@@ -26,6 +27,8 @@ export class World {
     },
   } as Logger;
   feed: FleetFeed = this.heard;
+  /** Takes effect with a restart. */
+  naming: Naming;
   landing: Landing;
   intake: Intake;
   readonly #settings: Partial<IntakeSettings>;
@@ -36,12 +39,17 @@ export class World {
     options: {
       settings?: Partial<IntakeSettings>;
       flows?: { into: string; from: string[] }[];
+      naming?: Naming;
+      /** Of another world, whose central is gone. */
+      database?: ReturnType<typeof openMemoryDatabase>;
       /** Stands between the intake and the landing. */
       wrap?: (landing: Landing) => Landing;
     } = {},
   ) {
     this.#settings = options.settings ?? {};
     this.#flows = options.flows ?? [{ into: 'sensor-data', from: ['*.sensor-data'] }];
+    this.database = options.database ?? openMemoryDatabase();
+    this.naming = options.naming ?? 'default';
     this.#wrap = options.wrap ?? ((landing) => landing);
     this.landing = this.#openLanding();
     this.intake = this.#openIntake();
@@ -62,7 +70,7 @@ export class World {
   #openLanding(): Landing {
     return openInlineLanding(
       this.database,
-      { retentionMs: Number.POSITIVE_INFINITY, maxBytes: 2 ** 40 },
+      { naming: this.naming, retentionMs: Number.POSITIVE_INFINITY, maxBytes: 2 ** 40 },
       { clock: this.clock, log: silentLog, newId: () => 'c'.repeat(32) },
     );
   }
@@ -70,7 +78,7 @@ export class World {
   #openIntake(): Intake {
     return openIntake({
       landing: this.#wrap(this.landing),
-      merge: openMerge(this.#flows),
+      merge: openMerge(this.#flows, this.naming),
       fleet: this.feed,
       clock: this.clock,
       log: this.log,

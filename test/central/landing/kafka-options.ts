@@ -3,6 +3,7 @@ import type { KafkaLandingOptions } from '#central/landing/kafka.ts';
 /** One shard, nothing old, short patience. */
 export const kafkaOptions: KafkaLandingOptions = {
   alias: 'central',
+  naming: 'default',
   shards: 1,
   replicationFactor: 1,
   partitions: 1,

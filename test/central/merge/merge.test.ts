@@ -81,3 +81,32 @@ describe('flows that cannot be', () => {
     expect(() => openMerge([flow, flow])).toThrow(/same "into"/);
   });
 });
+
+describe("where sites' topics keep their names", () => {
+  const merge = openMerge([{ into: 'all', from: ['*.*'] }], 'identity');
+
+  test('those of all sites are one, and flows go by who sent them', () => {
+    expect(merge.landedTopic('factory-a', 'data')).toBe('data');
+    expect(merge.landedTopic('factory-b', 'data')).toBe('data');
+    expect(merge.targets('factory-a.data')).toEqual(['all']);
+    expect(merge.nameProblem('factory-a', 'data')).toBeUndefined();
+  });
+
+  test('one with the name of a flow has no place, and feeds nothing', () => {
+    expect(merge.nameProblem('factory-a', 'all')).toContain('give the flow another "into"');
+    expect(merge.targets('factory-a.all')).toEqual([]);
+  });
+
+  test.each(['__consumer_offsets', 'tributary.checkpoints', 'mm2-offset-syncs.b.internal2'])(
+    "%s is no site's to write",
+    (name) => expect(merge.nameProblem('factory-a', name)).toContain('no site'),
+  );
+
+  test('with a prefix every name has a place', () => {
+    const prefixed = openMerge([{ into: 'all', from: ['*.*'] }]);
+    expect(prefixed.landedTopic('factory-a', 'all')).toBe('factory-a.all');
+    for (const name of ['all', '__consumer_offsets', 'tributary.checkpoints']) {
+      expect(prefixed.nameProblem('factory-a', name)).toBeUndefined();
+    }
+  });
+});

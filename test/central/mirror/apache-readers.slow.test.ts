@@ -61,3 +61,36 @@ test.skipIf(kafkaMissing)(
   },
   180_000,
 );
+
+test.skipIf(kafkaMissing)(
+  "Apache's readers with IdentityReplicationPolicy find the same in topics that kept their names",
+  async () => {
+    const { bootstrap, close } = await startKafka();
+    onTestFinished(close);
+    const open = () =>
+      openKafka({ brokers: [bootstrap], clientId: 'apache-readers' }, { log: silentLog });
+    const alias = 'factory-a';
+    const world = await MirrorWorld.open({}, { alias, open, naming: 'identity' });
+    onTestFinished(() => world.close());
+    await world.report([group('line-dashboard', 123)]);
+    for (let i = 0; i < 20; i++) {
+      await world.land(i * 10, 10);
+      await world.landOther(3);
+    }
+    await world.settle();
+    const [view] = await world.mirror.groups(alias);
+    expect(view!.remote).toMatchObject({ topic: 't', exactness: 'exact' });
+    const seen = await mirrorView(bootstrap, alias, ['line-dashboard'], {
+      'replication.policy.class': 'org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
+      'source.cluster.alias': alias,
+    });
+    expect(seen.upstreamClusters).toContain(alias);
+    expect(seen.replicationHops).toBe(1);
+    expect(seen.heartbeatTopics).toContain(remoteHeartbeatsTopic(alias));
+    const found = [{ topic: 't', partition: 0, offset: view!.remote!.offset, metadata: '' }];
+    expect(seen.groups['line-dashboard']).toEqual({
+      ...{ translateOffsets: found, remoteConsumerOffsets: found },
+    });
+  },
+  180_000,
+);

@@ -10,13 +10,16 @@ const view = (alias: string, offset: number, how: Exactness = 'exact'): GroupVie
   ...{ alias, group: 'g', state: 'Empty', topic: 't', partition: 0, sourceOffset: 1 },
   ...{ metadata: 'm', reportedAt: 1 },
   remote: { topic: `${alias}.t`, offset, exactness: how },
+  earlier: [],
   merged: [{ topic: 't', offset: 10 * offset, exactness: how }],
 });
 
-function following(coordinator: Coordinator) {
+function following(coordinator: Coordinator, shared: readonly string[] = []) {
   const time = new VirtualTime();
   const clock = new MachineClock(time, 0);
-  const follower = new GroupFollower({ admin: coordinator, clock, log: silentLog });
+  const ofOneSite = (topics: ReadonlySet<string>) =>
+    new Set([...topics].filter((topic) => !shared.includes(topic)));
+  const follower = new GroupFollower({ admin: coordinator, clock, log: silentLog, ofOneSite });
   /** In the next round. */
   const follow = async (...views: GroupView[]) => {
     time.step(time.now + 10_000);
@@ -35,6 +38,21 @@ test('groups follow in the remote topics of all their sites, and not in merged o
   await follow(view('a', 6), view('b', 7));
   expect(offsets().sort()).toEqual(['a.t 6', 'b.t 7']);
   expect(coordinator.groups.get('g')!.offsets[0]!.metadata).toBe('m');
+});
+
+test('a topic that several sites land in is left to a person', async () => {
+  const coordinator = new Coordinator();
+  const { follow, offsets } = following(coordinator, ['a.t']);
+  await follow(view('a', 5), view('b', 7));
+  expect(offsets()).toEqual(['b.t 7']);
+});
+
+test('before and behind a change of naming, a group follows in both topics', async () => {
+  const coordinator = new Coordinator();
+  const { follow, offsets } = following(coordinator);
+  const earlier = [{ topic: 'a.t', offset: 9, exactness: 'exact' as const }];
+  await follow({ ...view('a', 5), remote: { topic: 't', offset: 4, exactness: 'exact' }, earlier });
+  expect(offsets().sort()).toEqual(['a.t 9', 't 4']);
 });
 
 test('nobody is asked about a group that has not moved', async () => {

@@ -94,6 +94,13 @@ test('central takes what is written for it', () => {
   expect(landing).toMatchObject({ type: 'kafka', replicationFactor: 3, syncGroupOffsets: true });
 });
 
+test('topics that kept their names keep them', () => {
+  const policy = 'org.apache.kafka.connect.mirror.IdentityReplicationPolicy';
+  const text = `${simple}replication.policy.class = ${policy}\n`;
+  expect(fileOf(text, 'central.toml')).toContain('naming = "identity"\n');
+  expect(planOf(text).remarks).toEqual([]);
+});
+
 test('that settings of topics do not follow as they did is said', () => {
   const { remarks } = planOf(simple.replace('sync.topic.configs.enabled = false', ''));
   expect(remarks).toEqual([expect.stringContaining('settings of topics do not follow')]);
@@ -191,10 +198,6 @@ test.each([
   ['topics = *.data', 'any characters are ".*"'],
   ['replication.policy.separator = _', 'separator "_"'],
   ['replication.policy.class = com.example.Policy', 'cannot run here'],
-  [
-    'replication.policy.class = org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
-    'topics are named <alias>.<topic>',
-  ],
 ])('"%s" is to be settled by hand', (line, remark) => {
   expect(planOf(`${simple}${line}`).remarks).toEqual([expect.stringContaining(remark)]);
 });

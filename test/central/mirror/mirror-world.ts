@@ -12,6 +12,7 @@ import type { SourceRun } from '#shared/wire/frame.ts';
 import type { KafkaReport, ReportedGroup } from '#shared/wire/kafka-report.ts';
 import { decodeGroupCheckpoint, type GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 import { decodeMm2OffsetSync, type Mm2OffsetSync } from '#shared/wire/mm2-offset-sync.ts';
+import { landedTopic, type Naming } from '#shared/wire/mm2-topics.ts';
 import { Site } from '../../contract/landing-site.ts';
 import { MemoryCluster } from '../../sim/memory-kafka.ts';
 import { kafkaOptions } from '../landing/kafka-options.ts';
@@ -26,6 +27,11 @@ export class MirrorWorld {
   kafka!: Kafka;
   readonly #open: () => Kafka;
   readonly #options: Partial<MirrorOptions>;
+  /** Takes effect with a restart. */
+  naming: Naming = 'default';
+  /** Into `t`, where that is not where it lands anyway. */
+  flow = true;
+  #other: Site | undefined;
   #number = 0;
   #beats = 0;
 
@@ -38,9 +44,14 @@ export class MirrorWorld {
   /** Over a cluster in memory unless another is given. */
   static async open(
     options: Partial<MirrorOptions> = {},
-    { alias = 'a', open = inMemory() }: { alias?: string; open?: () => Kafka } = {},
+    {
+      alias = 'a',
+      open = inMemory(),
+      naming = 'default',
+    }: { alias?: string; open?: () => Kafka; naming?: Naming } = {},
   ): Promise<MirrorWorld> {
     const world = new MirrorWorld(new Site(alias), open, options);
+    world.naming = naming;
     await world.start();
     await world.landing.commit([world.site.hello(1)]);
     return world;
@@ -49,7 +60,7 @@ export class MirrorWorld {
   async start(): Promise<void> {
     this.kafka = this.#open();
     this.landing = await openKafkaLanding(
-      { ...kafkaOptions, shards: 2 },
+      { ...kafkaOptions, naming: this.naming, shards: 2 },
       { kafka: this.kafka, clock: systemClock, log: silentLog, owners: soleOwner },
     );
     await this.landing.serve(null);
@@ -73,7 +84,7 @@ export class MirrorWorld {
 
   /** `count` records from source offset `source` on; a marker of their transaction stands behind. */
   async land(source: number, count: number, incarnation = life, topic = 't'): Promise<void> {
-    const segment = this.site.segment(count, { topic });
+    const segment = this.site.segment(count, this.#lands(this.site.alias, topic));
     const runs: SourceRun[] = [
       { sequence: segment.first, sourceOffset: source, count, incarnation },
     ];
@@ -82,10 +93,20 @@ export class MirrorWorld {
 
   /** As many records of another site in the merged topic. */
   async landOther(count: number): Promise<void> {
-    const other = new Site('other');
-    await this.landing.commit([other.hello(1)]);
-    const segments = [other.segment(count, { topic: 't' })];
+    if (!this.#other) {
+      this.#other = new Site('other');
+      await this.landing.commit([this.#other.hello(1)]);
+    }
+    const other = this.#other;
+    const segments = [other.segment(count, this.#lands('other', 't'))];
     await this.landing.commit([other.write(2, { segments })]);
+  }
+
+  /** As the intake would say; where the sites' topics are one there is no flow into it. */
+  #lands(alias: string, topic: string) {
+    const remoteTopic = landedTopic(alias, topic, this.naming);
+    const flows = this.flow && this.naming === 'default';
+    return { topic, remoteTopic, mergedTopics: flows ? [topic] : [] };
   }
 
   /** Answers the number that is expected next. */

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { OffsetSyncs } from '#central/mirror/offset-syncs.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { group, life, MirrorWorld } from './mirror-world.ts';
@@ -234,7 +234,7 @@ test('the view has the place in the merged topic too', async () => {
   const [view] = await world.mirror.groups('a');
   expect(view).toEqual({
     ...{ alias: 'a', group: 'g', state: 'Stable', topic: 't', partition: 0 },
-    ...{ sourceOffset: 12, metadata: '' },
+    ...{ sourceOffset: 12, metadata: '', earlier: [] },
     remote: { topic: 'a.t', offset: 13, exactness: 'exact' },
     merged: [{ topic: 't', offset: 20, exactness: 'exact' }],
     reportedAt: expect.any(Number),
@@ -275,4 +275,23 @@ describe('offset syncs', () => {
     expect(due(10_000)).toEqual([129]);
     expect(due(20_000)).toEqual([]);
   });
+});
+
+test('a first report that is being committed is not forgotten meanwhile', async () => {
+  const world = await open();
+  await world.land(0, 10);
+  const { alias, session } = world.site;
+  const report = (number: number, offset: number) =>
+    world.mirror.report(alias, {
+      ...{ version: 1, alias, session, number, groups: [group('g', offset)], gone: [] },
+      ...{ positions: [], topics: [], acls: null, complete: number === 0 },
+    });
+  const first = report(0, 3);
+  const rounds = vi.spyOn(world.landing.mirror, 'aliases');
+  await expect.poll(() => rounds.mock.calls.length).toBeGreaterThan(4);
+  await world.landing.commit([world.site.write(3, { facts: first.facts })]);
+  first.committed();
+  const second = report(first.next, 5);
+  second.committed();
+  expect([first.next, second.next, second.facts.length]).toEqual([1, 2, 1]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type LandedSegment, type Place, translate } from '#central/mirror/translate.ts';
+import { type LandedSegment, type Place, type Turn, translate } from '#central/mirror/translate.ts';
 import { runs, seed } from '../../shared/wire/arbitrary.ts';
 import {
   buildWorld,
@@ -198,3 +198,66 @@ function check(place: Place, own: PlainRecord[], offset: number, reading: Readin
     expect(given.remoteStart + given.flowFrom).toBeGreaterThan(0);
   }
 }
+
+describe('the remote topic got another name', () => {
+  // Source 0 to 4 in the old topic, 7 to 9 and 10 to 11 in the new one, where others land too.
+  const old = segment(0, 0, 5, 0);
+  const renamed = [segment(5, 7, 3, 20), segment(8, 10, 2, 40)].map((one) => {
+    return { ...one, remote: { topic: 'new', offset: one.remote.offset } };
+  });
+  const turns: Turn[] = [
+    { from: { topic: remoteName, offset: 5 }, to: { topic: 'new', offset: 20 }, isNew: true },
+  ];
+  const both = (offset: number, segments = [old, ...renamed], more: object = { turns }) => {
+    const { remote, earlier } = at(segments, offset, more)!;
+    return [remote, ...earlier].map((place) => `${place.topic} ${place.offset} ${place.exactness}`);
+  };
+
+  test.each([
+    [0, 0, 20],
+    [3, 3, 20],
+    [5, 5, 20],
+    [6, 5, 20],
+    [7, 5, 20],
+    [9, 5, 22],
+    [10, 5, 23],
+    [11, 5, 41],
+    [12, 5, 42],
+  ])('source %i is %i in the old topic and %i in the new one', (source, before, behind) => {
+    expect(both(source)).toEqual([`new ${behind} exact`, `${remoteName} ${before} exact`]);
+  });
+
+  test('also where only the part with the position was read again', () => {
+    expect(both(3, [old, renamed[1]!], { turns, followed: true })).toEqual([
+      'new 20 exact',
+      `${remoteName} 3 exact`,
+    ]);
+  });
+
+  test('and back again: in each topic where it stands', () => {
+    const back = segment(10, 12, 2, 6);
+    const more: Turn[] = [
+      ...turns,
+      { from: { topic: 'new', offset: 42 }, to: { topic: remoteName, offset: 6 }, isNew: true },
+    ];
+    const all = [old, ...renamed, back];
+    expect(both(3, all, { turns: more })).toEqual([`${remoteName} 3 exact`, 'new 20 exact']);
+    expect(both(9, all, { turns: more })).toEqual([`${remoteName} 5 exact`, 'new 22 exact']);
+    expect(both(13, all, { turns: more })).toEqual([`${remoteName} 7 exact`, 'new 42 exact']);
+  });
+
+  test('what is older than the index is before in both', () => {
+    const younger = [segment(5, 7, 3, 6), ...renamed.slice(1)];
+    const [turn] = turns;
+    const known = [{ ...turn!, from: { topic: remoteName, offset: 9 }, to: renamed[1]!.remote }];
+    expect(both(3, younger, { turns: known, first: undefined })).toEqual([
+      'new 40 before',
+      `${remoteName} 6 before`,
+    ]);
+  });
+
+  test('where a flow had filled the new one before, its past is not claimed to be known', () => {
+    const filled = [{ ...turns[0]!, isNew: false }];
+    expect(both(3, undefined, { turns: filled })[0]).toBe('new 20 before');
+  });
+});

@@ -176,6 +176,7 @@ const groupView: GroupView = {
   ...{ alias: 'factory-a', group: 'line-dashboard', state: 'Stable', topic: 'x', partition: 0 },
   ...{ sourceOffset: 7, metadata: '', reportedAt: epochMs },
   remote: { topic: 'factory-a.x', offset: 5, exactness: 'exact' },
+  earlier: [],
   merged: [{ topic: 'x', offset: 9, exactness: 'ahead' }],
 };
 
