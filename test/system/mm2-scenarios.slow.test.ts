@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { javaRead, javaWrite, type ReadRecord, type WriteRecord } from '../kafka/clients.ts';
 import { kafkaMissing, kcatMissing } from '../kafka/missing.ts';
 import { assertAccounts, drained, lossesOf } from './api.ts';
@@ -13,6 +13,9 @@ import {
   valuesOf,
 } from './mirror-sites.ts';
 import { House } from './programs.ts';
+
+/** A few seconds each on a machine of their own. */
+vi.setConfig({ testTimeout: 90_000 });
 
 /**
  * What MirrorMaker 2's own integration suite shows of it, and what that suite lacks, shown of us: real
