@@ -70,7 +70,8 @@ class FleetBook {
       this.#edgeOf(row.alias).streams.landed(row, null);
     }
     for (const summary of summaries) this.#edgeOf(summary.alias).restore(summary);
-    this.#flows.counted(await landing.topics(), new Map());
+    // Where a broker was killed just now it fails, and is told with the next count.
+    await this.#recount();
     const now = this.#timeline.now();
     for (const edge of this.#edges.values()) edge.refresh(now);
   }

@@ -75,13 +75,17 @@ export class Follower {
   async readToEnd(partitions: readonly TopicPartition[]): Promise<void> {
     const all = partitions.map((at) => this.#of(at));
     for (const one of all) one.active = false;
-    const ends = await this.#kafka.admin.offsets(partitions, 'latest', 'uncommitted');
-    for (;;) {
-      const behind = all.filter((one, index) => one.offset < ends[index]!);
-      if (behind.length === 0) return;
-      const answers = await this.#fetch(behind, 100);
-      const failed = answers.find(({ error }) => error)?.error;
-      if (failed) throw failed;
+    try {
+      const ends = await this.#kafka.admin.offsets(partitions, 'latest', 'uncommitted');
+      for (;;) {
+        const behind = all.filter((one, index) => one.offset < ends[index]!);
+        if (behind.length === 0) return;
+        const answers = await this.#fetch(behind, 100);
+        const failed = answers.find(({ error }) => error)?.error;
+        if (failed) throw failed;
+      }
+    } catch (error) {
+      throw asOurs(error as KafkaError);
     }
   }
 
@@ -149,6 +153,14 @@ export class Follower {
     if (!followed) throw new RangeError(`${keyOf(at)} is not followed`);
     return followed;
   }
+}
+
+/** Our own topics were made before they are followed: a broker may not have heard of it yet. */
+function asOurs(error: KafkaError): KafkaError {
+  if (error.code !== 'missing') return error;
+  const { message, topic, partition, kafkaCode } = error;
+  const about = { topic, partition, kafkaCode: kafkaCode ?? undefined };
+  return new KafkaError('unavailable', message, { cause: error, ...about });
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;

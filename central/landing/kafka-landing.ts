@@ -58,7 +58,7 @@ export interface KafkaLandingParts {
   registry: KafkaRegistry;
   shards: number;
   centralId: string;
-  shardParts: Pick<ShardParts, 'settings' | 'prepare'>;
+  shardParts: Pick<ShardParts, 'settings' | 'prepare' | 'forget'>;
   beside: BesideWriter;
   flows: CopyFlows;
   /** Central's own alias. */

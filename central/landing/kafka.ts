@@ -81,6 +81,7 @@ export async function openKafkaLanding(
     shardParts: {
       settings: options,
       prepare: (stage) => prepare(stage, topics, options, clock.now()),
+      forget: (topic) => topics.forget(topic),
     },
     beside: new BesideWriter({
       ...{ topics, clock, log, alias: options.alias },

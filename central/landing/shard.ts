@@ -45,6 +45,8 @@ export interface ShardParts {
   topicElsewhere: (topic: string) => TopicFact | undefined;
   /** What cannot be landed in, by topic, after all that can were made ready. */
   prepare: (stage: GroupStage) => Promise<Map<string, LandingError>>;
+  /** Brokers say that it is not there (any more): it is looked for anew. */
+  forget: (topic: string) => void;
   /** What goes beside the shard's own batches. */
   beside: (stage: GroupStage, shard: number, at: number) => Promise<Beside>;
   /** Another producer has our transactional id. */
@@ -209,7 +211,8 @@ export class Shard {
         left = await this.#attempt(left);
       } catch (error) {
         const { code } = error as KafkaError;
-        const again = code === 'unavailable' || code === 'fatal';
+        // `missing`: also said by a broker that has not heard of a new topic yet.
+        const again = code === 'unavailable' || code === 'fatal' || code === 'missing';
         if (!again || !this.#owned || this.#parts.clock.monotonic() > deadline) throw error;
         this.#log.warn({ shard: this.id, err: error }, 'a transaction is tried again');
         await this.#parts.clock.sleep(backoff.next());
@@ -249,8 +252,9 @@ export class Shard {
     try {
       await this.#transact(group, beside, at);
     } catch (error) {
-      const { code, topic, partition } = error as KafkaError;
+      const { code, kafkaCode, topic, partition } = error as KafkaError;
       if (beside.leavesOut(error as KafkaError)) return staged.map(({ commit }) => commit);
+      if (kafkaCode === 'UNKNOWN_TOPIC_OR_PARTITION' && topic) this.#parts.forget(topic);
       const named = (code === 'refused' || code === 'denied') && topic !== undefined;
       if (!named || topic.startsWith('tributary.')) throw error;
       const { code: landing, message } = asLandingError(error);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fleet } from '#central/fleet/fleet.ts';
 import { openFleet } from '#central/fleet/open-fleet.ts';
+import { LandingError } from '#central/landing/landing.ts';
 import { openMerge } from '#central/merge/merge.ts';
 import { silentLog } from '#shared/std/log.ts';
 import type { HeartbeatStream } from '#shared/wire/link.ts';
@@ -298,6 +299,20 @@ describe('merged topics', () => {
     await edge.segments([edge.segment(5, 5)]);
     await world.pass(15_000);
     expect(flow().records).toBe(10);
+  });
+
+  test('are counted later where the landing cannot count them when central starts', async () => {
+    const edge = await openEdge(world);
+    await edge.segments([edge.segment(0, 5)]);
+    fleet.close();
+    world.restart();
+    const { topics } = world.landing;
+    world.landing.topics = () => Promise.reject(new LandingError('unavailable', 'no leader now'));
+    await open();
+    expect(a().counts.landed).toBe(5);
+    world.landing.topics = topics;
+    await world.pass(15_000);
+    expect(flow()).toMatchObject({ records: 5, partitions: 1 });
   });
 });
 

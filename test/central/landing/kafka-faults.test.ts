@@ -51,6 +51,18 @@ describe('a transaction that fails', () => {
     });
   }
 
+  test('since somebody deleted its topic makes the topic again, and lands', async () => {
+    const cluster = new MemoryCluster();
+    const landing = await collector(cluster);
+    const site = new Site('factory-a');
+    await landing.commit([site.hello(1)]);
+    await landing.commit([site.write(2, { segments: [site.segment(3)] })]);
+    cluster.topics.delete('readings');
+    await landing.commit([site.write(3, { segments: [site.segment(2)] })]);
+    expect(await sequences(landing, 'factory-a.readings')).toEqual([0, 1, 2, 3, 4]);
+    expect(await sequences(landing, 'readings')).toEqual([3, 4]);
+  });
+
   test('is told as unavailable when its time is over, and nothing of it is there', async () => {
     const cluster = new MemoryCluster();
     const landing = await collector(cluster, soleOwner, { commitTimeoutMs: 50 });
