@@ -182,8 +182,9 @@ export class KafkaLook {
       partitions: info.partitions.length,
     };
     const before = [...known.parts.values()];
-    // What is under way of the old life was delivered before; nothing of it is from now on.
+    // Nothing of the old life is delivered from now on; what is under way is not lost.
     for (const part of before) part.over = true;
+    await Promise.all(before.map(({ work }) => work));
     const gone = before.filter(({ partition }) => !parts.has(partition));
     const sourceLoss = unreadOf(before);
     await context.deliver({

@@ -35,7 +35,7 @@ export interface ReadingParts {
 }
 
 /** Bytes that are asked for at once, and of those not taken yet, each. */
-const fetchBytes = 8 * 1024 * 1024;
+const fetchBytes = 4 * 1024 * 1024;
 /** A position behind the end of its log is believed when it is seen so often. */
 const behindBelieved = 3;
 
@@ -214,7 +214,7 @@ export class KafkaReading {
   async #keepPositions(): Promise<void> {
     for (const topic of this.#alive()) {
       const moved = [...topic.parts.values()].filter(
-        ({ busy, over, next, stored }) => !busy && !over && next !== stored,
+        ({ work, over, next, stored }) => !work && !over && next !== stored,
       );
       if (moved.length > 0) await this.#take.keep(topic, moved);
     }

@@ -42,23 +42,25 @@ export class KafkaTake {
     const topic = this.#parts.topics.get(part.topic);
     if (!topic || part.over) return;
     await this.#enter();
-    part.busy = true;
     try {
-      const { partition, next: from } = part;
-      const { batches, nextOffset: end } = fetched;
-      const { alias } = this.#parts;
-      for (const chunk of chunksOf(batches, { partition, from, end, alias })) {
-        if (part.over) return;
-        await this.#deliver(topic, part, chunk);
-      }
+      await working(part, () => this.#takeIn(topic, part, fetched));
       this.#hasRoom(part.topic);
     } catch (error) {
       if (!isFull(error)) throw error;
       part.trouble = (error as Error).message;
       this.#wait(part);
     } finally {
-      part.busy = false;
       this.#leave();
+    }
+  }
+
+  async #takeIn(topic: KafkaTopic, part: KafkaPart, fetched: Fetched): Promise<void> {
+    const { partition, next: from } = part;
+    const { batches, nextOffset: end } = fetched;
+    const { alias } = this.#parts;
+    for (const chunk of chunksOf(batches, { partition, from, end, alias })) {
+      if (part.over) return;
+      await this.#deliver(topic, part, chunk);
     }
   }
 
@@ -68,14 +70,17 @@ export class KafkaTake {
     if (!topic || part.over) return;
     const { records, detail, next } = loss;
     const lost = { records, detail };
-    await this.#deliver(topic, part, { records: [], runs: [], looped: 0, next, lost });
+    await working(part, () =>
+      this.#deliver(topic, part, { records: [], runs: [], looped: 0, next, lost }),
+    );
   }
 
   /** Its log was cut back: it goes on at `next`. */
   async goBack(part: KafkaPart, next: number): Promise<void> {
-    part.next = next;
     const topic = this.#parts.topics.get(part.topic);
-    if (topic) await this.keep(topic, [part]);
+    if (!topic || part.over) return;
+    part.next = next;
+    await working(part, () => this.keep(topic, [part]));
   }
 
   /** Writes where these partitions are, without records. */
@@ -174,6 +179,15 @@ export class KafkaTake {
   isWaiting(part: KafkaPart): boolean {
     return this.#full.get(part.topic)?.parts.has(part) === true;
   }
+}
+
+/** Whoever puts an end to the partition waits for it. */
+async function working(part: KafkaPart, task: () => Promise<void>): Promise<void> {
+  const work = task();
+  part.work = work.catch(() => undefined);
+  await work.finally(() => {
+    part.work = undefined;
+  });
 }
 
 interface FullTopic {

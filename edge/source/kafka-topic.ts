@@ -22,8 +22,8 @@ export interface KafkaPart extends TopicPartition {
   stored: number;
   /** End of the partition as last seen; what is before it can be read. */
   end: number;
-  /** Something of it is on its way into the buffer. */
-  busy: boolean;
+  /** Something of it is on its way into the buffer; never rejects. */
+  work: Promise<unknown> | undefined;
   /** Of a life that is over: nothing of it is delivered any more. */
   over: boolean;
   /** Why it is paused. */
@@ -33,7 +33,7 @@ export interface KafkaPart extends TopicPartition {
 export const newPart = ({ topic, partition, next }: TopicPartition & { next: number }) =>
   ({
     ...{ topic, partition, next, stored: next, end: next },
-    ...{ busy: false, over: false, trouble: undefined },
+    ...{ work: undefined, over: false, trouble: undefined },
   }) satisfies KafkaPart as KafkaPart;
 
 /** Topics as the buffer remembers them. */

@@ -145,9 +145,19 @@ export class PartitionReader {
   async #gather(leader: number): Promise<void> {
     if (this.#gathering.has(leader)) return;
     this.#gathering.add(leader);
-    await this.#sleep(gatherMs);
+    // Those that become ready in this turn go along.
+    await Promise.resolve();
+    if (!this.#areAllReady(leader)) await this.#sleep(gatherMs);
     this.#gathering.delete(leader);
     this.#begin(leader);
+  }
+
+  /** Nobody is left to wait for. */
+  #areAllReady(leader: number): boolean {
+    const ready = this.#ready.get(leader)?.size ?? 0;
+    let led = 0;
+    for (const part of this.#parts.values()) if (part.leader === leader) led += 1;
+    return ready === led;
   }
 
   #begin(leader: number): void {

@@ -229,6 +229,23 @@ test('what was seen of a life that is over, and not read, is declared lost', asy
   expect(buffer.losses).toEqual([{ topic: 't', partition: 0, records: 2, detail }]);
 });
 
+test('what of that life is under way is taken, and not lost', async () => {
+  const kafka = kafkaWith('t');
+  const { buffer, source } = await begin(kafka);
+  await settled(source, 't', { 0: 0 });
+  buffer.hold();
+  kafka.append('t', 0, batchOf('a', 'b'));
+  await buffer.until(() => buffer.offered === 2);
+  kafka.delete('t');
+  kafka.create('t');
+  kafka.append('t', 0, batchOf('x'));
+  await quietly();
+  buffer.release();
+  await settled(source, 't', { 0: 1 });
+  expect(buffer.values()).toEqual(['a', 'b', 'x']);
+  expect(buffer.losses).toEqual([]);
+});
+
 test('"halt" stops at a topic created anew, until the setting says to go on', async () => {
   const kafka = kafkaWith('t');
   kafka.create('other');
@@ -238,8 +255,8 @@ test('"halt" stops at a topic created anew, until the setting says to go on', as
   kafka.delete('t');
   kafka.create('t');
   kafka.append('t', 0, batchOf('x'));
-  await eventually(() => expect(source.state().state).toBe('degraded'));
-  expect(source.state().detail).toContain('on_recreate = "append"');
+  await eventually(() => expect(source.state().detail).toContain('on_recreate = "append"'));
+  expect(source.state().state).toBe('degraded');
   kafka.append('other', 0, batchOf('flows'));
   await buffer.until(() => buffer.values('other').length === 1);
   expect(buffer.values('t')).toEqual(['a']);
