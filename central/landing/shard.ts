@@ -18,6 +18,7 @@ import { ownTopics, transactionalId } from './kafka-names.ts';
 import type { TopicFact, TransactionRow } from './kafka-rows.ts';
 import { type AliasWrite, type LandedWrite, LandingError, type SegmentWrite } from './landing.ts';
 import type { CopyWrite } from './shard-copies.ts';
+import { asLandingError, moved } from './shard-errors.ts';
 import { copyBatches, dataBatches, indexOf, ownBatches } from './shard-records.ts';
 import { rowsOf, settle } from './shard-rows.ts';
 import { type CommitStage, GroupStage, targetsOf } from './shard-stage.ts';
@@ -376,27 +377,3 @@ const segmentsOf = (writes: readonly AliasWrite[]): SegmentWrite[] =>
 
 const bytesOf = (writes: readonly AliasWrite[]): number =>
   segmentsOf(writes).reduce((sum, { batch }) => sum + batch.length, 1024);
-
-const moved = (): LandingError => new LandingError('moved', 'another collector owns this site now');
-
-/** What a failure of Kafka means to whoever committed. */
-function asLandingError(error: unknown): LandingError {
-  if (error instanceof LandingError) return error;
-  const { code, message } = error as KafkaError;
-  const as = (landing: LandingError['code']) =>
-    new LandingError(landing, message, { cause: error });
-  switch (code) {
-    case 'fenced':
-      return as('moved');
-    case 'refused':
-    case 'denied':
-    case 'invalid':
-      return as('refused');
-    case 'closed':
-      return as('closed');
-    case 'uncertain':
-      return as('uncertain');
-    default:
-      return as('unavailable');
-  }
-}
