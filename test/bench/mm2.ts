@@ -14,11 +14,13 @@ import { flag, median, percentile, table } from './bench-table.ts';
  * The same topics from a site's broker to central's: MirrorMaker 2 in dedicated mode, as it is and
  * tuned, and an edge (every record synced to its disk) with central; turn about, medians. The brokers
  * are not counted, and told apart.
- * `npm run bench -- mm2 [--megabytes 60] [--rounds 1] [--seconds 20]`; `--only` names, say, Tributary.
+ * `npm run bench -- mm2 [--megabytes 60] [--rounds 1] [--windows 5] [--seconds 6] [--only Tributary]`;
+ * `--rounds 0` leaves out what is carried as fast as it goes, `--windows 0` the steady load.
  */
 const megabytes = flag('megabytes', 60);
 const rounds = flag('rounds', 1);
-const seconds = flag('seconds', 20);
+const seconds = flag('seconds', 6);
+const windowsEach = flag('windows', 5);
 const warmUpSeconds = 8;
 /** Of a run, before it is measured: by then the JVM has compiled what it runs most. */
 const warmUpShare = 0.3;
@@ -43,7 +45,7 @@ interface Run {
   records: number;
 }
 
-for (const partitions of [1, 10]) {
+for (const partitions of rounds > 0 ? [1, 10] : []) {
   const rows: { [column: string]: string | number }[] = [];
   for (const bytes of [100, 1024]) {
     for (const compression of ['none', 'zstd'] as const) {
@@ -55,10 +57,10 @@ for (const partitions of [1, 10]) {
   console.log(`\n${partitions} partition(s):`);
   table(rows);
 }
-const steady = [];
-for (const [name, start] of contenders) steady.push(await latency(name, start));
-console.log(`\n${perSecond} records/s, produced to readable at central, 1 partition:`);
-table(steady);
+if (windowsEach > 0) {
+  console.log(`\n${perSecond} records/s, produced to readable at central, 1 partition:`);
+  table(await steadily());
+}
 await site.close();
 await central.close();
 
@@ -136,26 +138,54 @@ async function assertLanded(topic: string, records: number): Promise<void> {
   await central.admin.deleteTopic(topic);
 }
 
-async function latency(name: string, start: (typeof mirrors)[string]) {
+interface Window {
+  p50: number;
+  p99: number;
+  max: number;
+  cpu: number;
+}
+
+/** All run; only one of them has something to do at a time. */
+async function steadily() {
+  const all = [];
+  for (const [name, start] of contenders) all.push({ name, ...(await startSteady(start)) });
+  const windows = new Map<string, Window[]>(all.map(({ name }) => [name, []]));
+  for (let round = 0; round < windowsEach; round++) {
+    for (const { name, measure } of all) windows.get(name)!.push(await measure(seconds));
+  }
+  const rows = all.map(({ name, mirror }) => {
+    const middle = (of: (window: Window) => number) =>
+      median(windows.get(name)!.map(of)).toFixed(1);
+    return {
+      by: name,
+      'p50 ms': middle(({ p50 }) => p50),
+      'p99 ms': middle(({ p99 }) => p99),
+      'max ms': middle(({ max }) => max),
+      'CPU, % of a core': middle(({ cpu }) => cpu),
+      'memory MB': memoryMb(mirror.pids).toFixed(0),
+    };
+  });
+  for (const { mirror } of all) await mirror.stop();
+  return rows;
+}
+
+async function startSteady(start: (typeof mirrors)[string]) {
   const topic = `steady-${runs}`;
   await fillTopic(site, { topic, partitions: 1, records: 1, bytes: 100, compression: 'none' });
   const settings = { site, central, alias: alias(), topic };
   const mirror = await start(settings);
   await waitLanded(mirror, 1);
   const target = { kafka: central, topic: `${settings.alias}.${topic}` };
-  const load = { perSecond, seconds: warmUpSeconds };
-  await latencies({ kafka: site, topic }, target, load);
-  const [since, cpu] = [systemClock.monotonic(), cpuSeconds(mirror.pids)];
-  const found = await latencies({ kafka: site, topic }, target, { perSecond, seconds });
-  const took = (systemClock.monotonic() - since) / 1000;
-  const row = {
-    by: name,
-    'p50 ms': percentile(found, 0.5).toFixed(1),
-    'p99 ms': percentile(found, 0.99).toFixed(1),
-    'max ms': Math.max(...found).toFixed(1),
-    'CPU, % of a core': ((100 * (cpuSeconds(mirror.pids) - cpu)) / took).toFixed(1),
-    'PSS MB': memoryMb(mirror.pids).toFixed(0),
+  const measure = async (seconds: number): Promise<Window> => {
+    const cpu = cpuSeconds(mirror.pids);
+    const found = await latencies({ kafka: site, topic }, target, { perSecond, seconds });
+    return {
+      p50: percentile(found, 0.5),
+      p99: percentile(found, 0.99),
+      max: Math.max(...found),
+      cpu: (100 * (cpuSeconds(mirror.pids) - cpu)) / seconds,
+    };
   };
-  await mirror.stop();
-  return row;
+  await measure(warmUpSeconds);
+  return { mirror, measure };
 }
