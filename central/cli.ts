@@ -1,8 +1,9 @@
 import { systemClock } from '#shared/std/clock.ts';
 import { type CommandIo, processIo } from '#shared/std/command-io.ts';
-import { type Command, type Program, runProgram } from '#shared/std/command-line.ts';
+import { type Program, runProgram } from '#shared/std/command-line.ts';
 import { programVersion } from '#shared/std/program.ts';
 import { openNotifier } from '#shared/std/systemd.ts';
+import { auditCommand } from './cli-audit.ts';
 import { authorityCommands } from './cli-authority.ts';
 import { browseCommands } from './cli-browse.ts';
 import { enrolCommand } from './cli-enrol.ts';
@@ -10,18 +11,6 @@ import { fleetCommands } from './cli-fleet.ts';
 import { importMm2Command } from './cli-import-mm2.ts';
 import { serviceCommands } from './cli-service.ts';
 import { translateCommand } from './cli-translate.ts';
-
-/** A command of the design that this release lacks: named, so that nobody searches for it. */
-function later(name: string, summary: string, why: string): Command {
-  return {
-    name,
-    summary: `${summary} (not in this release)`,
-    async run(_args, io) {
-      io.err(`tributary-central ${name} is not in this release: ${why}.`);
-      return 1;
-    },
-  };
-}
 
 const centralProgram: Program = {
   name: 'tributary-central',
@@ -33,7 +22,7 @@ const centralProgram: Program = {
     enrolCommand,
     ...authorityCommands,
     ...browseCommands,
-    later('audit', 'Compare topics with what sites need of them', 'it audits Kafka topics'),
+    auditCommand,
     translateCommand,
     importMm2Command,
   ],

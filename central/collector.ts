@@ -110,7 +110,12 @@ async function openMirrorOf(
 ): Promise<Mirror | undefined> {
   if (settings.type !== 'kafka' || !mirror) return undefined;
   const { openMirror } = await import('./mirror/open-mirror.ts');
-  return openMirror({ ...deps, landing: mirror, syncGroupOffsets: settings.syncGroupOffsets });
+  const { syncGroupOffsets, longestOutageMs } = settings;
+  const topics = {
+    ...{ configs: settings.syncTopicConfigs, acls: settings.syncTopicAcls, longestOutageMs },
+    exclude: settings.configPropertiesExclude,
+  };
+  return openMirror({ ...deps, landing: mirror, syncGroupOffsets, topics });
 }
 
 /** Signed like the link; a browser is to be told of that authority once. */

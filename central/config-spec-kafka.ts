@@ -1,7 +1,16 @@
 import { connectionFields } from '#shared/kafka/connection-settings.ts';
 import { setting, table } from '#shared/std/settings-spec.ts';
-import { boolean, duration, integer, oneOf, orWord, size } from '#shared/std/settings-types.ts';
+import {
+  boolean,
+  duration,
+  integer,
+  oneOf,
+  orWord,
+  size,
+  texts,
+} from '#shared/std/settings-types.ts';
 import { limits } from '#shared/wire/limits.ts';
+import { mm2Defaults, patternsProblem } from '#shared/wire/mm2-filter.ts';
 
 /** Of either landing. */
 export const namingSetting = setting(oneOf('default', 'identity'), {
@@ -57,6 +66,23 @@ export const kafkaLandingSpec = table('A Kafka cluster; shared by as many collec
   }),
   sync_group_offsets: setting(boolean, {
     doc: "Groups of sites' own Kafkas: their positions follow here, where a group has no members.",
+    default: false,
+  }),
+  sync_topic_configs: setting(boolean, {
+    doc:
+      "Topics of sites' own Kafkas: their settings follow here, in the topics that were made here; " +
+      'a retention with longest_outage added.',
+    default: true,
+  }),
+  config_properties_exclude: setting(texts, {
+    doc: 'Settings of topics that do not follow: names or regular expressions, as MirrorMaker 2 has them.',
+    default: [...mm2Defaults.configPropertiesExclude],
+    check: patternsProblem,
+  }),
+  sync_topic_acls: setting(boolean, {
+    doc:
+      'Who may read such a topic at the site (with acls = true there) may read it here: literal ' +
+      'bindings are made, never one to write, and none is taken away.',
     default: false,
   }),
 });

@@ -61,6 +61,10 @@ export interface KafkaLandingSettings {
   mm2Heartbeats: boolean;
   mm2Checkpoints: boolean;
   syncGroupOffsets: boolean;
+  syncTopicConfigs: boolean;
+  /** Names and regular expressions, as shared/wire/mm2-filter.ts takes them. */
+  configPropertiesExclude: string[];
+  syncTopicAcls: boolean;
 }
 
 export interface FlowSettings {
@@ -178,6 +182,9 @@ function landingOf(landing: CentralSettings['values']['landing']): CentralConfig
     mm2Heartbeats: landing.heartbeats,
     mm2Checkpoints: landing.checkpoints,
     syncGroupOffsets: landing.sync_group_offsets,
+    syncTopicConfigs: landing.sync_topic_configs,
+    configPropertiesExclude: landing.config_properties_exclude,
+    syncTopicAcls: landing.sync_topic_acls,
   };
 }
 

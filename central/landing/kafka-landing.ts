@@ -63,6 +63,7 @@ export interface KafkaLandingParts {
   flows: CopyFlows;
   /** Central's own alias. */
   alias: string;
+  topicSettings: MirrorHost['topicSettings'];
   /** How the settings of a topic do not fit. */
   troublesOf: (topic: string) => readonly string[];
   /** Keeps them looked at; `names`: the topics that landed. */

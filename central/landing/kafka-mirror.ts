@@ -5,17 +5,25 @@ import { decodeIndexEntry } from './index-entry.ts';
 import type { BesideWriter } from './kafka-beside.ts';
 import { ownTopics, shardOf } from './kafka-names.ts';
 import type { Shard } from './shard.ts';
+import { topicFactIn } from './shard-state.ts';
+
+interface Parts {
+  kafka: Kafka;
+  beside: BesideWriter;
+  topicSettings: MirrorHost['topicSettings'];
+}
 
 /** What the mirror sees of the shards; theirs and ours alike, since each is followed here. */
 export function mirrorHost(
   shards: readonly Shard[],
-  { kafka, beside }: { kafka: Kafka; beside: BesideWriter },
+  { kafka, beside, topicSettings }: Parts,
 ): MirrorHost {
   const shard = (alias: string): Shard => shards[shardOf(alias, shards.length)]!;
   const facts = (alias: string) => {
     const known = shard(alias).state.alias(alias)?.facts;
     return known && known.size > 0 ? known : undefined;
   };
+  const states = shards.map(({ state }) => state);
   return {
     kafka,
     aliases: () =>
@@ -29,6 +37,12 @@ export function mirrorHost(
     ofOneSite: (topics) => ofOneSite(shards, topics),
     attach: (writer) => beside.attach(writer),
     nudge: (alias) => shard(alias).nudge(),
+    topic(name) {
+      const fact = topicFactIn(states, name, topicSettings.naming);
+      const made = states.flatMap((state) => state.made.get(name) ?? []);
+      return fact && { kind: fact.kind, made: new Set(made) };
+    },
+    topicSettings,
   };
 }
 

@@ -12,6 +12,7 @@ import type { Checkpoint } from './landing.ts';
  *   ["lost", alias, epoch, topic, partition, n]   [first, last]: sequences that landed as losses
  *   ["fact", alias, key]                          what else is known of a site, as it was given
  *   ["topic", topic]                              TopicFact: a topic that this shard writes
+ *   ["made", topic]                               its id: a topic that was made here
  *   ["copy", into, from, partition]               CopyRow: how far a flow's copy has come
  *   ["transaction"]                               TransactionRow: the newest one of this shard
  */
@@ -22,6 +23,7 @@ export type Row =
   | { key: ['lost', string, string, string, number, number]; value: [number, number] | null }
   | { key: ['fact', string, string]; value: string | null }
   | { key: ['topic', string]; value: TopicFact | null }
+  | { key: ['made', string]; value: string | null }
   | { key: ['copy', string, string, number]; value: CopyRow | null }
   | { key: ['transaction']; value: TransactionRow | null };
 
@@ -99,6 +101,7 @@ const kinds: ReadonlySet<string> = new Set<Row['key'][0]>([
   'lost',
   'fact',
   'topic',
+  'made',
   'copy',
   'transaction',
 ]);

@@ -23,6 +23,20 @@ export function olderConfigs(configs: { readonly [name: string]: string }) {
   return before === undefined ? rest : { ...rest, 'message.timestamp.difference.max.ms': before };
 }
 
+/** Whether these are the settings that a topic is made with here, and no other is set. */
+export function isAsMade(
+  has: readonly ConfigEntry[],
+  configs: { readonly [name: string]: string },
+): boolean {
+  const set = has.filter(({ source }) => source === 'topic');
+  return [configs, olderConfigs(configs)].some((made) => {
+    const wanted = Object.entries(made);
+    const alike = ([name, value]: [string, string]) =>
+      set.some((entry) => entry.name === name && entry.value === value);
+    return set.length === wanted.length && wanted.every(alike);
+  });
+}
+
 export interface DataTopicSettings {
   /** How long records are wanted; Infinity: for ever. */
   retentionMs: number;

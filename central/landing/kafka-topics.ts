@@ -1,6 +1,6 @@
-import type { KafkaAdmin, KafkaError, TopicInfo } from '#shared/kafka/kafka.ts';
+import type { ConfigEntry, KafkaAdmin, KafkaError, TopicInfo } from '#shared/kafka/kafka.ts';
 import type { Logger } from '#shared/std/log.ts';
-import { olderConfigs, type TopicAges, topicAges, unfit } from './kafka-topic-configs.ts';
+import { isAsMade, olderConfigs, type TopicAges, topicAges, unfit } from './kafka-topic-configs.ts';
 import { LandingError } from './landing.ts';
 
 export interface TopicNeed {
@@ -16,7 +16,12 @@ interface Known {
   partitions: number;
   ages: TopicAges;
   configs: TopicNeed['configs'];
+  /** Its id, where it was made here: by us, or by one of ours who did not come to say so. */
+  made: string | undefined;
 }
+
+/** What a topic's settings are besides what it was made with; undefined: nothing. */
+type Followed = (topic: string) => { readonly [name: string]: string } | undefined;
 
 /**
  * Topics are made here and nowhere else, never silently by the broker. Remembers what it has seen,
@@ -32,6 +37,7 @@ export class TopicKeeper {
   readonly #made = new Set<string>();
   /** Existing topics with settings that do not fit, and what follows: told, never changed. */
   readonly #troubles = new Map<string, string[]>();
+  #followed: Followed = () => undefined;
 
   constructor(parts: { admin: KafkaAdmin; log: Logger; replicationFactor: number }) {
     this.#admin = parts.admin;
@@ -67,6 +73,16 @@ export class TopicKeeper {
     return this.#known.get(topic)?.ages;
   }
 
+  /** The id of a topic that was made here; for topics seen by `ensure`. */
+  made(topic: string): string | undefined {
+    return this.#known.get(topic)?.made;
+  }
+
+  /** Topics whose settings follow a site's are measured by those. */
+  measureBy(followed: Followed): void {
+    this.#followed = followed;
+  }
+
   /** Asks anew: something about it is not as it was (deleted, or changed by somebody). */
   forget(topic: string): void {
     this.#known.delete(topic);
@@ -96,27 +112,33 @@ export class TopicKeeper {
     const { topic, partitions } = need;
     if ((this.#known.get(topic)?.partitions ?? 0) >= partitions) return;
     let found = await this.#find(topic);
+    let made = false;
     if (!found) {
-      await this.#create(need);
+      made = await this.#create(need);
       found = await this.#find(topic);
       if (!found) throw unavailable(`topic "${topic}" is not there yet`);
       this.#log.info({ topic, partitions }, 'topic made');
     }
-    const known = this.#known.get(topic) ?? {
-      ages: await this.look(topic, need.configs),
-      ...{ partitions: 0, configs: need.configs },
-    };
+    const known = this.#known.get(topic) ?? (await this.#meet(need, found.id, made));
     known.partitions = found.partitions.length;
     if (known.partitions < partitions) await this.#grow(need, known.partitions);
     known.partitions = Math.max(known.partitions, partitions);
     this.#known.set(topic, known);
   }
 
+  async #meet({ topic, configs }: TopicNeed, id: string, made: boolean): Promise<Known> {
+    const has = await this.#admin.configs(topic);
+    const ages = this.#judge(topic, has, configs);
+    const isOurs = made || isAsMade(has, configs);
+    return { ages, configs, partitions: 0, made: isOurs ? id : undefined };
+  }
+
   async #find(topic: string): Promise<TopicInfo | undefined> {
     return (await this.#admin.topics([topic]))[0];
   }
 
-  async #create({ topic, partitions, configs }: TopicNeed): Promise<void> {
+  /** Whether it was we who made it. */
+  async #create({ topic, partitions, configs }: TopicNeed): Promise<boolean> {
     const replicationFactor = this.#replicationFactor;
     try {
       await this.#admin
@@ -127,9 +149,10 @@ export class TopicKeeper {
           return this.#admin.createTopic({ topic, partitions, replicationFactor, configs: older });
         });
       this.#made.add(topic);
+      return true;
     } catch (error) {
       const { code, message } = error as KafkaError;
-      if (code === 'exists') return; // another collector was faster
+      if (code === 'exists') return false; // another collector was faster
       if (code !== 'invalid' && code !== 'denied') throw error;
       const hint =
         code === 'denied'
@@ -153,20 +176,22 @@ export class TopicKeeper {
    * An existing topic keeps the settings that it has; what does not fit is told once. Somebody may
    * have changed them since they were looked at last. Rejects with a KafkaError.
    */
-  async look(topic: string, wanted: TopicNeed['configs']): Promise<TopicAges> {
-    const has = await this.#admin.configs(topic);
+  async look(topic: string, wanted: TopicNeed['configs']): Promise<void> {
+    const ages = this.#judge(topic, await this.#admin.configs(topic), wanted);
+    const known = this.#known.get(topic);
+    if (known) known.ages = ages;
+  }
+
+  #judge(topic: string, has: readonly ConfigEntry[], wanted: TopicNeed['configs']): TopicAges {
     const before = this.troublesOf(topic);
-    const troubles = unfit(has, wanted);
+    const troubles = unfit(has, { ...wanted, ...this.#followed(topic) });
     if (troubles.length > 0) this.#troubles.set(topic, troubles);
     else this.#troubles.delete(topic);
     for (const message of troubles) {
       if (before.includes(message)) continue;
       this.#log.warn({ topic, message }, 'a topic has settings that do not fit');
     }
-    const ages = topicAges(has);
-    const known = this.#known.get(topic);
-    if (known) known.ages = ages;
-    return ages;
+    return topicAges(has);
   }
 }
 

@@ -72,12 +72,18 @@ export async function openKafkaLanding(
   await patiently(deps, () => registry.open());
   const centralId = await patiently(deps, () => centralIdOf(registry));
   const currentFlows = () => registry.get(flowsKey) ?? null;
+  const madeWith = dataConfigs(options);
   const landing = new KafkaLanding({
     ...{ kafka, clock, log, follower, registry, shards, centralId, alias: options.alias },
     flows: options.copies,
     troublesOf: (topic) => topics.troublesOf(topic),
+    topicSettings: {
+      ...{ madeWith, naming: options.naming },
+      measureBy: (followed) => topics.measureBy(followed),
+      changed: (topic) => topics.look(topic, topics.seen.get(topic)?.configs ?? madeWith),
+    },
     watchTopics: (names) =>
-      new TopicWatch({ keeper: topics, clock, topics: names, wanted: dataConfigs(options) }),
+      new TopicWatch({ keeper: topics, clock, topics: names, wanted: madeWith }),
     shardParts: {
       settings: options,
       prepare: (stage) => prepare(stage, topics, options, clock.now()),
@@ -152,6 +158,10 @@ async function prepare(
     needs.set(topic, { topic, partitions, ours: stage.wasOurs(topic), configs: data });
   }
   const refused = await topics.ensure(needs.values());
+  for (const topic of needs.keys()) {
+    const made = topics.made(topic);
+    if (made !== undefined) stage.made.set(topic, made);
+  }
   for (const { segment } of stage.moves) {
     for (const { topic } of targetsOf(segment)) {
       const held = heldBack(segment.batch, topic, topics.ages(topic), now);

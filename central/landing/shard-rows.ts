@@ -6,6 +6,9 @@ import type { AliasEntry, ShardState } from './shard-state.ts';
 export function rowsOf(stage: GroupStage, state: ShardState): Row[] {
   const rows: Row[] = [];
   for (const [topic, value] of stage.topics) rows.push({ key: ['topic', topic], value });
+  for (const [topic, id] of stage.made) {
+    if (state.made.get(topic) !== id) rows.push({ key: ['made', topic], value: id });
+  }
   for (const { write, row } of stage.copies.values()) {
     rows.push({ key: ['copy', write.into, write.from, write.partition], value: row });
   }
@@ -59,6 +62,7 @@ function* streamRows(alias: string, { id, row, lost, lostChanged }: StagedStream
 /** The group is committed: what is committed of the shard moves on. */
 export function settle(stage: GroupStage, state: ShardState): void {
   for (const [topic, fact] of stage.topics) state.topics.set(topic, fact);
+  for (const [topic, id] of stage.made) state.made.set(topic, id);
   for (const [key, { row }] of stage.copies) {
     state.copies.set(key, row);
     state.fills.delete(key);

@@ -70,6 +70,8 @@ export class GroupStage {
   readonly #naming: Naming;
   readonly aliases = new Map<string, StagedAlias>();
   readonly topics = new Map<string, TopicFact>();
+  /** Ids of topics that were made here. */
+  readonly made = new Map<string, string>();
   readonly moves: Move[] = [];
   readonly losses: { alias: string; at: number; loss: LossWrite }[] = [];
   readonly commits: CommitStage[] = [];

@@ -39,6 +39,8 @@ export interface AliasEntry {
 export class ShardState {
   readonly aliases = new Map<string, AliasEntry>();
   readonly topics = new Map<string, TopicFact>();
+  /** Topics that were made here, and the id of each. */
+  readonly made = new Map<string, string>();
   /** By `copyKey`. */
   readonly copies = new Map<string, CopyRow>();
   /** Keys of copies that are to come first, and have no row yet. */
@@ -70,6 +72,10 @@ export class ShardState {
       case 'topic':
         if (row.value) this.topics.set(row.key[1], row.value as TopicFact);
         else this.topics.delete(row.key[1]);
+        break;
+      case 'made':
+        if (row.value) this.made.set(row.key[1], row.value as string);
+        else this.made.delete(row.key[1]);
         break;
       case 'copy': {
         const key = copyKey(row.key[1], row.key[2], row.key[3]);

@@ -1,25 +1,7 @@
 import type { ConfigEntry } from '#shared/kafka/kafka.ts';
 import type { ReportedTopic } from '#shared/wire/kafka-report.ts';
+import type { TopicDrift } from './mirror.ts';
 import { configsToSet, type FollowOptions, retentionFor } from './topic-follow.ts';
-
-/**
- * Where a site's topic and central's have drifted apart, what follows from it, and what would be
- * changed. Only compares: nothing is read or written here.
- */
-export interface TopicDrift {
-  alias: string;
-  /** As central names it. */
-  topic: string;
-  what: 'missing' | 'partitions' | 'retention' | 'cleanup' | 'min-isr' | 'settings' | 'backlog';
-  site: string | null;
-  central: string | null;
-  /** `danger`: records are lost or cannot land as things stand. */
-  severity: 'note' | 'warning' | 'danger';
-  /** What follows from it. */
-  meaning: string;
-  /** What following the site (or growing the topic) changes; null: nothing does it by itself. */
-  change: string | null;
-}
 
 export interface AuditedTopic {
   alias: string;
@@ -36,6 +18,8 @@ export interface CentralTopic {
   partitions: number;
   replicas: number;
   configs: readonly ConfigEntry[];
+  /** Made here, or records of ours are in it: it is grown with the site's. */
+  grows: boolean;
 }
 
 export interface AuditOptions extends FollowOptions {
@@ -45,6 +29,7 @@ export interface AuditOptions extends FollowOptions {
 
 type Finding = Omit<TopicDrift, 'alias' | 'topic'>;
 
+/** Only compares: nothing is read or written here. */
 export function auditTopic(audited: AuditedTopic, options: AuditOptions): TopicDrift[] {
   const { alias, topic, central, site } = audited;
   const findings = central
@@ -73,6 +58,15 @@ function partitionDrift(site: ReportedTopic, central: CentralTopic): Finding[] {
       {
         ...{ what: 'partitions', severity: 'note', ...counts, change: null },
         meaning: 'central has more (other sites, or the settings); partitions never become fewer',
+      },
+    ];
+  }
+  if (!central.grows) {
+    return [
+      {
+        ...{ what: 'partitions', severity: 'danger', ...counts, change: null },
+        meaning:
+          'it was there before us, and is not grown: no record can land before somebody does',
       },
     ];
   }

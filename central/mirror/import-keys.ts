@@ -13,7 +13,6 @@ const factor = 'landing.replication_factor is for all topics that are made';
 const noTasks = 'one agent a site, and as many collectors as wanted; there are no tasks or workers';
 const discovery = 'new topics, partitions and groups are found within seconds';
 const always = 'always: records and positions are one transaction';
-const notFollowed = "topics' settings and ACLs do not follow the site's";
 const tuning = 'a tuning of the Java clients';
 
 /** In order: the first that matches counts. Prefixes of clusters and flows are taken off before. */
@@ -29,8 +28,10 @@ const fates: readonly [pattern: RegExp, fate: Fate, note: string][] = [
   [/^replication\.policy\.internal\.topic\.separator\.enabled$/, 'taken', 'it is "." there too'],
   [/^replication\.factor$/, 'taken', 'landing.replication_factor'],
   [/^sync\.group\.offsets\.enabled$/, 'taken', 'landing.sync_group_offsets'],
-  [/^sync\.topic\.(configs|acls)\./, 'none', notFollowed],
-  [/^config\.properties\.(exclude|blacklist)$/, 'none', notFollowed],
+  [/^sync\.topic\.configs\.enabled$/, 'taken', 'landing.sync_topic_configs'],
+  [/^sync\.topic\.acls\.enabled$/, 'taken', 'landing.sync_topic_acls, and acls of the source'],
+  [/^sync\.topic\.(configs|acls)\./, 'otherwise', discovery],
+  [/^config\.properties\.(exclude|blacklist)$/, 'taken', 'landing.config_properties_exclude'],
   [/^emit\.heartbeats\.enabled$/, 'taken', 'landing.heartbeats'],
   [/^security\.protocol$|^sasl\.(mechanism|jaas\.config)$/, 'taken', 'tls and sasl'],
   [/^ssl\.(truststore|keystore)\.(location|type)$/, 'taken', 'tls'],

@@ -107,6 +107,7 @@ function siteFiles(
     topics_exclude: list('topics.exclude', 'topics.blacklist'),
     groups: list('groups'),
     groups_exclude: list('groups.exclude', 'groups.blacklist'),
+    acls: flow.settings.get(aclsKey) === 'true' ? true : undefined,
     cut_loops_of: [target],
     start: flow.settings.get('source.consumer.auto.offset.reset'),
     start_offsets_file: withOffsets ? `${folder}/${startOffsetsName(site)}` : undefined,
@@ -139,6 +140,13 @@ function centralFiles(
     if (values.size > 1) remarks.push(`${key} differs between the flows; central has one for all`);
     return [...values].find((value) => value !== undefined);
   };
+  const follows = same('sync.topic.configs.enabled') !== 'false';
+  if (follows) remarks.push(topicsOfBefore);
+  if (same(aclsKey) === undefined) remarks.push(aclsOnRequest);
+  const excludeKey = ['config.properties.exclude', 'config.properties.blacklist'].find(same);
+  const exclude = excludeKey === undefined ? undefined : splitList(same(excludeKey)!);
+  const problem = patternsProblem(exclude ?? []);
+  if (problem !== undefined) remarks.push(`${excludeKey} ${problem}`);
   const landing: TomlTable = {
     type: 'kafka',
     brokers: connection.brokers,
@@ -146,9 +154,11 @@ function centralFiles(
     replication_factor: Number(same('replication.factor') ?? '2'),
     heartbeats: same('emit.heartbeats.enabled') === 'false' ? false : undefined,
     sync_group_offsets: same('sync.group.offsets.enabled') === 'true' ? true : undefined,
+    sync_topic_configs: follows ? undefined : false,
+    config_properties_exclude: exclude,
+    sync_topic_acls: same(aclsKey) === 'true' ? true : undefined,
     ...connectionTables(connection),
   };
-  if (same('sync.topic.configs.enabled') !== 'false') remarks.push(configsByHand);
   const text = tomlFile(`Of central: its ${folder}/central.toml.`, [
     ['', { alias: target }],
     ['[link]', { listen: '0.0.0.0:8443' }],
@@ -160,10 +170,16 @@ function centralFiles(
   ];
 }
 
-/** MirrorMaker 2 does this unless told otherwise. */
-const configsByHand =
-  "settings of topics do not follow the site's from now on: those at central stay as they are, and " +
-  'new ones have those of [landing]';
+const aclsKey = 'sync.topic.acls.enabled';
+
+/** MirrorMaker 2 does both unless told otherwise. */
+const aclsOnRequest =
+  'ACLs of topics follow on request: with clusters that have an authorizer, "acls = true" in the ' +
+  'source and "sync_topic_acls = true" under [landing]';
+
+const topicsOfBefore =
+  "settings follow the site's in topics that central makes; those that MirrorMaker 2 made keep what " +
+  'they have: "tributary-central audit" shows where they differ';
 
 /** undefined: the default. */
 function namingOf(

@@ -3,6 +3,7 @@ import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import type { KafkaReport } from '#shared/wire/kafka-report.ts';
 import type { StreamId } from '#shared/wire/link.ts';
+import type { Naming } from '#shared/wire/mm2-topics.ts';
 import type { WireRecord } from '#shared/wire/record.ts';
 import type { Fact, IndexEntry } from '../landing/landing.ts';
 import type { Place } from './translate.ts';
@@ -22,8 +23,46 @@ export interface Mirror {
   groups(alias?: string): Promise<GroupView[]>;
   /** Puts a group's translated positions into central's `__consumer_offsets`, or says what it would. */
   apply(alias: string, group: string, options: { dryRun: boolean }): Promise<AppliedGroup>;
+  /**
+   * How topics that sites told of differ from those at central; read only. `backlogAge`: of the
+   * oldest record of a site's topic that has yet to land, ms; null: there is none.
+   */
+  audit(alias: string | undefined, backlogAge: BacklogAge): Promise<Audited>;
   /** Ends the work in the background. */
   close(): Promise<void>;
+}
+
+export type BacklogAge = (alias: string, topic: string) => number | null;
+
+export interface Audited {
+  /** Those that were compared, as central names them. */
+  topics: string[];
+  drifts: TopicDrift[];
+}
+
+/** Where a site's topic and central's have drifted apart, what follows from it, and what would change. */
+export interface TopicDrift {
+  alias: string;
+  /** As central names it. */
+  topic: string;
+  /** `refused`: what was to follow was not taken. */
+  what:
+    | 'missing'
+    | 'partitions'
+    | 'retention'
+    | 'cleanup'
+    | 'min-isr'
+    | 'settings'
+    | 'backlog'
+    | 'refused';
+  site: string | null;
+  central: string | null;
+  /** `danger`: records are lost or cannot land as things stand. */
+  severity: 'note' | 'warning' | 'danger';
+  /** What follows from it. */
+  meaning: string;
+  /** What following the site (or growing the topic) changes; null: nothing does it by itself. */
+  change: string | null;
 }
 
 export interface Reported {
@@ -101,6 +140,39 @@ export interface MirrorHost {
   attach(writer: MirrorWriter): void;
   /** A transaction of the site's shard soon, although nobody commits anything. */
   nudge(alias: string): void;
+  /** A topic that records have landed in; undefined: none yet. */
+  topic(name: string): LandedTopic | undefined;
+  readonly topicSettings: {
+    readonly naming: Naming;
+    /** What topics of sites are made with. */
+    readonly madeWith: TopicValues;
+    /** What follows a site is no trouble: the landing measures such a topic by it. */
+    measureBy(followed: (topic: string) => TopicValues | undefined): void;
+    /** A topic's settings were changed, and how old a record may be. Rejects with a KafkaError. */
+    changed(topic: string): Promise<void>;
+  };
+}
+
+export interface TopicValues {
+  readonly [name: string]: string;
+}
+
+export interface LandedTopic {
+  kind: 'remote' | 'merged';
+  /** Ids of topics of this name that were made here; none: it was there before us. */
+  made: ReadonlySet<string>;
+}
+
+/** How topics at central follow those of sites. */
+export interface TopicFollowing {
+  configs: boolean;
+  /** Names of settings, or regular expressions, that do not follow. */
+  exclude: readonly string[];
+  acls: boolean;
+  /** Added to a site's retention, ms. */
+  longestOutageMs: number;
+  /** How often to look at one that nothing is told of, ms. Default 180 000. */
+  checkMs?: number;
 }
 
 export interface MirrorOptions {
@@ -109,6 +181,8 @@ export interface MirrorOptions {
   landing: MirrorHost;
   /** Groups' positions follow into central's `__consumer_offsets` by themselves. */
   syncGroupOffsets: boolean;
+  /** Topics follow those of the sites. */
+  topics: TopicFollowing;
   /** How often to look what has landed, ms. Default 1000. */
   intervalMs?: number;
   /** Least time between two offset syncs of one partition, ms. Default 10 000. */

@@ -1,4 +1,3 @@
-import { Backoff } from '#shared/std/backoff.ts';
 import { Signal } from '#shared/std/signal.ts';
 import { decodeGroupCheckpoint, type GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
 import { Mm2FormatError } from '#shared/wire/mm2-struct.ts';
@@ -7,8 +6,11 @@ import { applyGroup, GroupFollower } from './group-follower.ts';
 import type { GroupView, Mirror, MirrorHost, MirrorOptions } from './mirror.ts';
 import { readWhole } from './read-whole.ts';
 import { ReportBook } from './report-book.ts';
+import { runRounds } from './rounds.ts';
 import { ShardIndex } from './shard-index.ts';
 import { SiteMirror } from './site-mirror.ts';
+import { tellsOfTopics } from './site-topics.ts';
+import { openTopics, type Topics } from './topics.ts';
 
 const intervalMsDefault = 1_000;
 const offsetSyncIntervalMsDefault = 10_000;
@@ -37,12 +39,13 @@ class WholeMirror implements Mirror {
   readonly #soon = new Signal();
   readonly #stopped = new AbortController();
   readonly #follower: GroupFollower | undefined;
+  readonly #topics: Topics;
   readonly #done: Promise<void>;
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: MirrorOptions) {
     this.#options = options;
-    const { landing, clock, log, syncGroupOffsets } = options;
+    const { landing, clock, log, syncGroupOffsets, intervalMs = intervalMsDefault } = options;
     landing.attach({
       waiting: () => this.#due,
       due: (alias) => {
@@ -55,7 +58,14 @@ class WholeMirror implements Mirror {
       const { ofOneSite } = landing;
       this.#follower = new GroupFollower({ ...landing.kafka, clock, log, ofOneSite });
     }
-    this.#done = this.#run(this.#stopped.signal);
+    this.#topics = openTopics(options);
+    this.#done = runRounds(
+      {
+        ...{ clock, log, intervalMs, soon: this.#soon, signal: this.#stopped.signal },
+        failing: 'groups are not translated yet',
+      },
+      () => this.#work(),
+    );
   }
 
   report(...[alias, report]: Parameters<Mirror['report']>): ReturnType<Mirror['report']> {
@@ -74,6 +84,7 @@ class WholeMirror implements Mirror {
         reported.committed();
         this.#ours(alias)?.mirror.follow();
         this.#soon.notify();
+        if (tellsOfTopics(reported.facts)) this.#topics.changed(alias);
       },
     };
   }
@@ -92,35 +103,16 @@ class WholeMirror implements Mirror {
     return applyGroup(this.#options.landing.kafka.admin, group, mine, dryRun);
   }
 
+  async audit(...[alias, backlogAge]: Parameters<Mirror['audit']>) {
+    const { landing } = this.#options;
+    const aliases = alias === undefined ? landing.aliases().sort() : [alias];
+    return this.#topics.audit(aliases, backlogAge);
+  }
+
   async close(): Promise<void> {
     this.#stopped.abort();
-    await this.#done;
+    await Promise.all([this.#done, this.#topics.close()]);
     await this.#working;
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { clock, log, intervalMs = intervalMsDefault } = this.#options;
-    const backoff = new Backoff({ baseMs: intervalMs, maxMs: 30_000, random: Math.random });
-    while (!signal.aborted) {
-      try {
-        await this.#work();
-        backoff.reset();
-        await this.#pause(intervalMs, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (backoff.attempts % 10 === 0) log.warn({ err: error }, 'groups are not translated yet');
-        await clock.sleep(backoff.next(), signal).catch(() => {});
-      }
-    }
-  }
-
-  /** Until the next round, or a report. */
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    const both = [this.#options.clock.sleep(ms, either), this.#soon.wait(either)];
-    await Promise.race(both).finally(() => over.abort());
-    await Promise.allSettled(both);
   }
 
   /** One round: what has landed, what follows from it, and what is due then. */

@@ -1,6 +1,7 @@
 import type { AclBinding, ConfigEntry } from '#shared/kafka/kafka.ts';
 import type { ReportedAcl, ReportedConfig } from '#shared/wire/kafka-report.ts';
 import type { NameFilter } from '#shared/wire/mm2-filter.ts';
+import type { TopicValues } from './mirror.ts';
 
 /**
  * How a topic at central follows the site's topic that it comes from, by MirrorMaker 2's rules, but
@@ -25,32 +26,61 @@ export interface FollowOptions {
   follows: NameFilter;
   /** Added to a site's retention: so old may its backlog be when it lands. */
   longestOutageMs: number;
+  /** What topics at central are made with. */
+  madeWith: TopicValues;
+}
+
+/** The site's explicit settings, as central should have them. */
+export function settingsWanted(
+  site: readonly ReportedConfig[],
+  { follows, longestOutageMs }: Pick<FollowOptions, 'follows' | 'longestOutageMs'>,
+): TopicValues {
+  const wanted: { [name: string]: string } = {};
+  for (const { name, value, explicit } of site) {
+    if (!explicit || value === null || keptAtCentral.has(name) || !follows(name)) continue;
+    wanted[name] = name === 'retention.ms' ? retentionFor(value, longestOutageMs) : value;
+  }
+  return wanted;
 }
 
 /**
- * What to set at central: the site's explicit settings where they differ. null: back to the default,
- * where the site has its cluster's default and central an override.
+ * What to set at central: the site's explicit settings where they differ. Where the site has its
+ * cluster's default and central an override: back to what the topic was made with, or (null) to the
+ * default; but what is kept longer than that stays.
  */
 export function configsToSet(
   site: readonly ReportedConfig[],
   central: readonly ConfigEntry[],
-  { follows, longestOutageMs }: FollowOptions,
+  options: FollowOptions,
 ): { [name: string]: string | null } {
+  const { follows, madeWith } = options;
+  const wanted = settingsWanted(site, options);
   const at = new Map(central.map((entry) => [entry.name, entry]));
   const changes: { [name: string]: string | null } = {};
-  for (const { name, value, explicit } of site) {
+  for (const { name } of site) {
     if (keptAtCentral.has(name) || !follows(name)) continue;
     const there = at.get(name);
     if (there?.readOnly || there?.sensitive) continue;
-    if (explicit && value !== null) {
-      const wanted = name === 'retention.ms' ? retentionFor(value, longestOutageMs) : value;
-      if (there?.value !== wanted || there.source !== 'topic') changes[name] = wanted;
-      // Our own retention has the outage in it, and is no override to take back.
-    } else if (!explicit && there?.source === 'topic' && name !== 'retention.ms') {
-      changes[name] = null;
-    }
+    const value = wanted[name] ?? madeWith[name] ?? null;
+    if (there?.source === 'topic' ? there.value === value : !(name in wanted)) continue;
+    if (!(name in wanted) && keepsLonger(name, there?.value, value)) continue;
+    changes[name] = value;
   }
   return changes;
+}
+
+/** How long or how much of it is kept: nobody's default takes records away. */
+function keepsLonger(
+  name: string,
+  there: string | null | undefined,
+  value: string | null,
+): boolean {
+  if (name !== 'retention.ms' && name !== 'retention.bytes') return false;
+  const amount = (text: string | null | undefined) => {
+    const number = Number(text ?? -1);
+    return number < 0 ? Number.POSITIVE_INFINITY : number;
+  };
+  return amount(there) >= amount(value);
 }
 
 /** A site's `retention.ms` (-1: for ever) as central needs it to keep a record as long. */

@@ -1,5 +1,6 @@
 import { type Handler, Hono, type MiddlewareHandler } from 'hono';
 import type { LandingError } from '../landing/landing.ts';
+import { auditRoutes } from './audit-routes.ts';
 import { authorityRoutes } from './authority-routes.ts';
 import { browseRoutes } from './browse-routes.ts';
 import { ApiError, errorResponse, notFound } from './errors.ts';
@@ -41,6 +42,7 @@ export function statusApp(parts: StatusParts): Hono {
     ...authorityRoutes(parts),
     ...browseRoutes(parts),
     ...groupsRoutes(parts),
+    ...auditRoutes(parts),
     { path: '/api/v1/events', get: (c) => parts.events.connect(c.req.raw) },
     ...probeRoutes(parts),
     metricsRoute(parts),

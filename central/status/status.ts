@@ -49,7 +49,7 @@ export interface StatusOptions {
   listen: string;
   landing: Landing;
   /** undefined: the landing is no Kafka, and there are no groups. */
-  mirror?: Pick<Mirror, 'groups' | 'apply'> | undefined;
+  mirror?: Pick<Mirror, 'groups' | 'apply' | 'audit'> | undefined;
   fleet: FleetReader & FleetAdmin;
   clock: Clock;
   log: Logger;

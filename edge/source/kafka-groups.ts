@@ -1,4 +1,10 @@
-import type { ConfigEntry, GroupOffset, KafkaAdmin } from '#shared/kafka/kafka.ts';
+import type {
+  AclBinding,
+  ConfigEntry,
+  GroupOffset,
+  KafkaAdmin,
+  KafkaError,
+} from '#shared/kafka/kafka.ts';
 import type {
   ReadPosition,
   ReportedAcl,
@@ -65,7 +71,7 @@ export async function seeGroups(options: KafkaGroupsOptions): Promise<KafkaSight
   return {
     ...{ groups, positions },
     topics: await Promise.all([...topics.values()].map((one) => withConfigs(admin, one))),
-    acls: options.acls ? bindingsOf(await admin.acls(), topics) : null,
+    acls: options.acls ? bindingsOf(await allBindings(admin), topics) : null,
   };
 }
 
@@ -96,8 +102,18 @@ async function withConfigs(
 const isTold = ({ sensitive, name, value }: ConfigEntry): boolean =>
   !sensitive && Buffer.byteLength(name) <= 200 && Buffer.byteLength(value ?? '') <= 4_096;
 
+/** A cluster without an authorizer has none: no reason to tell nothing of its groups. */
+async function allBindings(admin: Pick<KafkaAdmin, 'acls'>): Promise<AclBinding[]> {
+  try {
+    return await admin.acls();
+  } catch (error) {
+    if ((error as KafkaError).kafkaCode === 'SECURITY_DISABLED') return [];
+    throw error;
+  }
+}
+
 function bindingsOf(
-  bindings: Awaited<ReturnType<KafkaAdmin['acls']>>,
+  bindings: readonly AclBinding[],
   topics: ReadonlyMap<string, ReplicatedTopic>,
 ): ReportedAcl[] {
   const told: ReportedAcl[] = [];

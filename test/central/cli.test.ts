@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { runCentral } from '#central/cli.ts';
-import type { LandedRecord } from '#central/landing/landing.ts';
+import type { LandedRecord, TopicRow } from '#central/landing/landing.ts';
 import { openStatus, type Status } from '#central/status/status.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
@@ -17,6 +17,7 @@ import {
   flowView,
   landed,
   partitionOf,
+  streamView,
   unseenView,
 } from './status/fakes.ts';
 
@@ -235,10 +236,53 @@ test('without a Kafka there are no groups, and translate says why', async () => 
   expect(errors).toContain('embedded landing, which has no consumer groups');
 });
 
-test('what this release lacks says so', async () => {
-  for (const name of ['audit']) {
-    const { code, errors } = await run(name);
-    expect(code).toBe(1);
-    expect(errors).toMatch(/is not in this release: .*\.\n$/);
-  }
+test('audit tells what differs and what would change, and by its exit code what is in danger', async () => {
+  const fleet = new FakeFleet();
+  const rows: TopicRow[] = [
+    {
+      ...{ topic: 'factory-a.x', kind: 'remote', partitions: [], records: 0 },
+      troubles: ['compression.type = gzip: it does'],
+    },
+    { topic: 'x', kind: 'merged', partitions: [], records: 0, troubles: ['it is compacted'] },
+  ];
+  const url = await central(fleet, { kind: 'kafka', topics: async () => rows });
+  const harmless = await run('audit', ...url);
+  expect([harmless.code, harmless.errors]).toEqual([0, '']);
+  expect(harmless.output).toMatch(/^1 topic of sites' own Kafkas compared\.\n/);
+  expect(harmless.output).toMatch(
+    /warning +factory-a\.x +retention +7 +5 +kept shorter +retention\.ms is set to 37\n/,
+  );
+  expect(harmless.output).toMatch(/factory-a\.x +compression\.type = gzip: it does\n/);
+  expect(harmless.output).toMatch(/x +it is compacted\n/);
+  const one = await run('audit', '--alias', 'factory-a', ...url);
+  expect(one.output).not.toContain('it is compacted');
+  const none = await run('audit', '--alias', 'factory-b', ...url);
+  expect(none).toMatchObject({ code: 0, output: expect.stringContaining('nothing differs') });
+  expect(await run('audit', '--alias', '-', ...url)).toMatchObject({ code: 2 });
+  fleet.views = [edgeView('factory-a')];
+  const at = systemClock.now() - 5_000;
+  fleet.streams = [
+    streamView({ topic: 'x', oldestUnlandedAt: at }),
+    streamView({ topic: 'x', partition: 1, oldestUnlandedAt: null }),
+  ];
+  const { code, output } = await run('audit', '--json', ...url);
+  expect(code).toBe(1);
+  const { drifts } = JSON.parse(output);
+  expect(drifts[0]).toMatchObject({
+    severity: 'danger',
+    meaning: expect.stringMatching(/^5\d\d\d(\.\d+)? ms/),
+  });
+  expect((await run('audit', ...url)).output).toMatch(/danger +factory-a\.x +backlog +- /);
+});
+
+test('without a Kafka there are no topics to compare, and audit says why', async () => {
+  const url = await central();
+  const { code, errors } = await run('audit', ...url);
+  expect(code).toBe(1);
+  expect(errors).toContain('embedded landing, which has no Kafka topics');
+  const answer = await fetch(`${url[1]}/api/v1/audit`);
+  expect([answer.status, await answer.json()]).toMatchObject([
+    409,
+    { error: { code: 'no-kafka' } },
+  ]);
 });

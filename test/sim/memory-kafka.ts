@@ -23,7 +23,7 @@ import { readBatchHeader } from '#shared/wire/record-batch.ts';
 
 /** What a test may do to a call: throw, before it is done or after. */
 export type Fault = (step: KafkaStep, when: 'before' | 'after') => void;
-export type KafkaStep = 'init' | 'send' | 'commit' | 'fetch' | 'create';
+export type KafkaStep = 'init' | 'send' | 'commit' | 'fetch' | 'create' | 'alter' | 'acls';
 
 interface Entry {
   offset: number;
@@ -61,6 +61,7 @@ interface Topic {
  */
 export class MemoryCluster {
   readonly topics = new Map<string, Topic>();
+  readonly acls: AclBinding[] = [];
   readonly #producers = new Map<string, Coordinator>();
   readonly #groups = new Map<string, Group>();
   readonly #waiting = new Set<() => void>();
@@ -291,7 +292,10 @@ export class MemoryCluster {
             ...{ name, value, source: 'topic', readOnly: false, sensitive: false },
           }),
         ),
-      alterConfigs: unused,
+      alterConfigs: async (name, changes) => {
+        assertOpen();
+        this.#step('alter', () => this.#alter(name, changes));
+      },
       offsets: async (of, at, isolation = 'uncommitted') => {
         assertOpen();
         return of.map((one) => {
@@ -311,9 +315,20 @@ export class MemoryCluster {
       groupOffsets: async (): Promise<GroupOffset[]> => [],
       setGroupOffsets: unused,
       deleteGroup: unused,
-      acls: async (): Promise<AclBinding[]> => [],
-      createAcls: unused,
+      acls: async () => this.#step('acls', () => [...this.acls]),
+      createAcls: async (bindings) => {
+        this.#step('acls', () => this.acls.push(...bindings));
+      },
     };
+  }
+
+  #alter(name: string, changes: { readonly [name: string]: string | null }): void {
+    const topic = this.topics.get(name);
+    if (!topic) throw new KafkaError('missing', `${name} is not there`, { topic: name });
+    for (const [setting, value] of Object.entries(changes)) {
+      if (value === null) delete topic.configs[setting];
+      else topic.configs[setting] = value;
+    }
   }
 
   create({ topic, partitions, configs }: NewTopic): void {

@@ -1,3 +1,4 @@
+import { auditPaths, auditSchemas } from './audit.ts';
 import { authorityPaths, authoritySchemas } from './authority.ts';
 import { browsePaths, browseSchemas } from './browse.ts';
 import { centralPaths, centralSchemas } from './central.ts';
@@ -29,6 +30,7 @@ export const openapiDocument = (version: string) => ({
     ...ledgerPaths,
     ...browsePaths,
     ...groupsPaths,
+    ...auditPaths,
     ...authorityPaths,
     ...centralPaths,
   } as { [path: string]: Schema },
@@ -39,6 +41,7 @@ export const openapiDocument = (version: string) => ({
       ...ledgerSchemas,
       ...browseSchemas,
       ...groupsSchemas,
+      ...auditSchemas,
       ...authoritySchemas,
       ...centralSchemas,
     } as { [name: string]: Schema },

@@ -5,7 +5,8 @@ import type { ReportedConfig } from '#shared/wire/kafka-report.ts';
 import { configFilter } from '#shared/wire/mm2-filter.ts';
 
 const day = 86_400_000;
-const options = { follows: configFilter(), longestOutageMs: 30 * day, syncs: true };
+const madeWith = { 'retention.ms': String(37 * day), 'cleanup.policy': 'delete' };
+const options = { follows: configFilter(), longestOutageMs: 30 * day, madeWith, syncs: true };
 
 const here = (values: { [name: string]: string }): ConfigEntry[] =>
   Object.entries(values).map(([name, value]) => ({
@@ -17,7 +18,12 @@ const there = (values: { [name: string]: string }): ReportedConfig[] =>
 /** Alike, but for what is given. */
 const audit = (
   site: { partitions?: number; configs?: { [name: string]: string } },
-  central: { partitions?: number; replicas?: number; configs?: { [name: string]: string } } | null,
+  central: {
+    partitions?: number;
+    replicas?: number;
+    configs?: { [name: string]: string };
+    grows?: boolean;
+  } | null,
   more: Partial<AuditedTopic> & { syncs?: boolean } = {},
 ) => {
   const audited: AuditedTopic = {
@@ -30,6 +36,7 @@ const audit = (
     central: central && {
       ...{ partitions: central.partitions ?? 3, replicas: central.replicas ?? 3 },
       configs: here(central.configs ?? {}),
+      grows: central.grows ?? true,
     },
     backlogAgeMs: null,
     ...more,
@@ -67,6 +74,9 @@ test('partitions: more at the site are grown to, more at central stay', () => {
       central: '3',
       change: expect.stringContaining('grown to 6'),
     },
+  ]);
+  expect(audit({ partitions: 6 }, { grows: false })).toMatchObject([
+    { what: 'partitions', severity: 'danger', change: null },
   ]);
   expect(audit({}, { partitions: 12 })).toMatchObject([
     { what: 'partitions', severity: 'note', central: '12', change: null },

@@ -17,6 +17,7 @@ factory-a.bootstrap.servers = a-1:9092, a-2:9092
 central.bootstrap.servers = c-1:9092
 factory-a->central.enabled = true
 sync.topic.configs.enabled = false
+sync.topic.acls.enabled = false
 `;
 
 const planOf = (text: string, target?: string) => planImport(readMm2Settings(text), { target });
@@ -40,6 +41,7 @@ listen = "0.0.0.0:8443"
 type = "kafka"
 brokers = ["c-1:9092"]
 replication_factor = 2
+sync_topic_configs = false
 `,
     },
     {
@@ -101,9 +103,44 @@ test('topics that kept their names keep them', () => {
   expect(planOf(text).remarks).toEqual([]);
 });
 
-test('that settings of topics do not follow as they did is said', () => {
-  const { remarks } = planOf(simple.replace('sync.topic.configs.enabled = false', ''));
-  expect(remarks).toEqual([expect.stringContaining('settings of topics do not follow')]);
+describe('settings of topics, and who may read them', () => {
+  const written = (lines: string) => {
+    const plan = planOf(`${simple.replaceAll(/sync\.topic.*\n/g, '')}${lines}`);
+    const text = (name: string) => plan.files.find((file) => file.name === name)!.text;
+    const central = text('central.toml').match(/^(sync_topic|config_prop).*$/gm) ?? [];
+    return { central, acls: /^acls.*$/m.exec(text('factory-a.edge.toml'))?.[0], ...plan };
+  };
+
+  test('follow as they did, in what central makes; bindings on request: both is said', () => {
+    const { central, acls, remarks } = written('');
+    expect([central, acls]).toEqual([[], undefined]);
+    expect(remarks).toEqual([
+      expect.stringContaining('those that MirrorMaker 2 made keep what they have'),
+      expect.stringContaining('ACLs of topics follow on request'),
+    ]);
+  });
+
+  test('are taken as they are written', () => {
+    const on = 'sync.topic.acls.enabled = true\nconfig.properties.exclude = a.*, b\n';
+    expect(written(on)).toMatchObject({
+      central: ['config_properties_exclude = ["a.*", "b"]', 'sync_topic_acls = true'],
+      acls: 'acls = true',
+    });
+    const off = 'sync.topic.acls.enabled = false\nsync.topic.configs.enabled = false\n';
+    expect(written(off)).toMatchObject({
+      ...{ central: ['sync_topic_configs = false'], acls: undefined, remarks: [] },
+    });
+    expect(written('config.properties.blacklist = c\n').central).toEqual([
+      'config_properties_exclude = ["c"]',
+    ]);
+  });
+
+  test('that cannot be read are to be settled by hand', () => {
+    const { remarks } = written(
+      'sync.topic.configs.enabled = false\nconfig.properties.exclude = *x\n',
+    );
+    expect(remarks).toContainEqual(expect.stringContaining('config.properties.exclude "*x"'));
+  });
 });
 
 describe('logins', () => {
@@ -155,7 +192,8 @@ something.else = 1
   const fates = planOf(text).report.map(({ key, fate }) => [key, fate]);
   expect(fates).toEqual([
     ['clusters', 'taken'],
-    ['sync.topic.configs.enabled', 'none'],
+    ['sync.topic.configs.enabled', 'taken'],
+    ['sync.topic.acls.enabled', 'taken'],
     ['tasks.max', 'otherwise'],
     ['topic.filter.class', 'none'],
     ['emit.checkpoints.interval.seconds', 'otherwise'],

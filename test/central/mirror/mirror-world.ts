@@ -11,11 +11,15 @@ import { silentLog } from '#shared/std/log.ts';
 import type { SourceRun } from '#shared/wire/frame.ts';
 import type { KafkaReport, ReportedGroup } from '#shared/wire/kafka-report.ts';
 import { decodeGroupCheckpoint, type GroupCheckpoint } from '#shared/wire/mm2-checkpoint.ts';
+import { mm2Defaults } from '#shared/wire/mm2-filter.ts';
 import { decodeMm2OffsetSync, type Mm2OffsetSync } from '#shared/wire/mm2-offset-sync.ts';
 import { landedTopic, type Naming } from '#shared/wire/mm2-topics.ts';
 import { Site } from '../../contract/landing-site.ts';
 import { MemoryCluster } from '../../sim/memory-kafka.ts';
 import { kafkaOptions } from '../landing/kafka-options.ts';
+
+const exclude = mm2Defaults.configPropertiesExclude;
+const { longestOutageMs } = kafkaOptions;
 
 export const life = '1'.padStart(32, '0');
 
@@ -67,6 +71,7 @@ export class MirrorWorld {
     this.mirror = openMirror({
       ...{ log: silentLog, clock: systemClock, landing: this.landing.mirror },
       ...{ syncGroupOffsets: false, intervalMs: 20, offsetSyncIntervalMs: 0 },
+      topics: { configs: true, exclude, acls: false, longestOutageMs },
       ...this.#options,
     });
   }

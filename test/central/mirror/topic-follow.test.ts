@@ -6,7 +6,12 @@ import { configFilter } from '#shared/wire/mm2-filter.ts';
 import { remoteTopic } from '#shared/wire/topic-name.ts';
 
 const day = 86_400_000;
-const options = { follows: configFilter(), longestOutageMs: 30 * day };
+const madeWith = {
+  'retention.ms': String(37 * day),
+  'retention.bytes': '-1',
+  'cleanup.policy': 'delete',
+};
+const options = { follows: configFilter(), longestOutageMs: 30 * day, madeWith };
 
 const site = (name: string, value: string | null, explicit = true): ReportedConfig => ({
   ...{ name, value, explicit },
@@ -61,6 +66,26 @@ describe('settings of a topic', () => {
     expect(changes([site('retention.ms', '-1')], [])).toEqual({ 'retention.ms': '-1' });
     const byDefault = [site('retention.ms', '1', false)];
     expect(changes(byDefault, [central('retention.ms', String(37 * day))])).toEqual({});
+  });
+
+  test('what the site sets no more goes back to what the topic was made with', () => {
+    const at = ['cleanup.policy', 'retention.ms', 'retention.bytes'].map((name) =>
+      site(name, 'x', false),
+    );
+    const here = (policy: string, ms: string, bytes: string) => [
+      ...[central('cleanup.policy', policy), central('retention.ms', ms)],
+      central('retention.bytes', bytes),
+    ];
+    expect(changes(at, here('compact', '5', '1000'))).toEqual(madeWith);
+    expect(changes(at, here('delete', String(37 * day), '-1'))).toEqual({});
+  });
+
+  test("what somebody keeps longer is not taken away by a site's default", () => {
+    const at = [site('retention.ms', '1', false), site('retention.bytes', '1', false)];
+    const longer = [central('retention.ms', String(99 * day)), central('retention.bytes', '-1')];
+    const smaller = { ...madeWith, 'retention.bytes': '1000' };
+    expect(changes(at, longer, { madeWith: smaller })).toEqual({});
+    expect(changes(at, [central('retention.ms', '-1')])).toEqual({});
   });
 
   test('read-only and secret ones are left alone', () => {

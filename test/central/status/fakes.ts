@@ -1,6 +1,6 @@
 import type { EdgeView, FleetEvent, FlowView, StreamView } from '#central/fleet/views.ts';
 import type { LandedRecord, Landing } from '#central/landing/landing.ts';
-import type { GroupView, Mirror } from '#central/mirror/mirror.ts';
+import type { GroupView, Mirror, TopicDrift } from '#central/mirror/mirror.ts';
 import { createStatus, type FleetAdmin, type FleetReader } from '#central/status/status.ts';
 import { silentLog } from '#shared/std/log.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
@@ -180,8 +180,25 @@ const groupView: GroupView = {
   merged: [{ topic: 'x', offset: 9, exactness: 'ahead' }],
 };
 
-/** Two groups; the second has nothing at central yet. */
-export const fakeMirror: Pick<Mirror, 'groups' | 'apply'> = {
+const drift: TopicDrift = {
+  ...{ alias: 'factory-a', topic: 'factory-a.x', what: 'retention', severity: 'warning' },
+  ...{ site: '7', central: '5', meaning: 'kept shorter', change: 'retention.ms is set to 37' },
+};
+
+/**
+ * Two groups; the second has nothing at central yet. A topic that has drifted, and whose backlog is
+ * in danger where there is one.
+ */
+export const fakeMirror: Pick<Mirror, 'groups' | 'apply' | 'audit'> = {
+  audit: async (alias = 'factory-a', backlogAge) => {
+    if (alias !== 'factory-a') return { topics: [], drifts: [] };
+    const age = backlogAge('factory-a', 'x');
+    const danger: TopicDrift = {
+      ...{ ...drift, what: 'backlog', severity: 'danger', site: null, change: null },
+      meaning: `${age} ms old`,
+    };
+    return { topics: ['factory-a.x'], drifts: [...(age === null ? [] : [danger]), drift] };
+  },
   groups: async (alias = 'factory-a') =>
     alias === 'factory-a'
       ? [groupView, { ...groupView, group: 'new', remote: null, merged: [] }]

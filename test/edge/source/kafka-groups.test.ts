@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import { seeGroups } from '#edge/source/kafka-groups.ts';
-import type { AclBinding, ConfigEntry, GroupOffset } from '#shared/kafka/kafka.ts';
+import {
+  type AclBinding,
+  type ConfigEntry,
+  type GroupOffset,
+  KafkaError,
+} from '#shared/kafka/kafka.ts';
 import { groupFilter } from '#shared/wire/mm2-filter.ts';
 
 const incarnation = '1'.padStart(32, '0');
@@ -11,7 +16,7 @@ const at = (topic: string, partition: number, offset: number, metadata = ''): Gr
 interface Cluster {
   groups: { [group: string]: { type?: string; state?: string; offsets: GroupOffset[] } };
   configs?: ConfigEntry[];
-  acls?: AclBinding[];
+  acls?: AclBinding[] | KafkaError;
 }
 
 const see = ({ groups, configs = [], acls = [] }: Cluster, told: Partial<{ acls: boolean }> = {}) =>
@@ -28,7 +33,10 @@ const see = ({ groups, configs = [], acls = [] }: Cluster, told: Partial<{ acls:
         }),
       groupOffsets: async (group) => groups[group]!.offsets,
       configs: async () => configs,
-      acls: async () => acls,
+      acls: async () => {
+        if (acls instanceof KafkaError) throw acls;
+        return acls;
+      },
     },
     follows: groupFilter(),
     topics: () => [{ topic: 'sensor-data', incarnation, partitions: 2 }],
@@ -109,4 +117,11 @@ test('bindings are told where asked for: literal ones of replicated topics', asy
       permission: 'ALLOW',
     },
   ]);
+});
+
+test('a cluster without an authorizer has no bindings; one that does not let us look is an error', async () => {
+  const failing = (code: 'invalid' | 'denied', kafkaCode: string) =>
+    see({ groups: {}, acls: new KafkaError(code, kafkaCode, { kafkaCode }) }, { acls: true });
+  expect((await failing('invalid', 'SECURITY_DISABLED')).acls).toEqual([]);
+  await expect(failing('denied', 'CLUSTER_AUTHORIZATION_FAILED')).rejects.toThrow('AUTHORIZATION');
 });
