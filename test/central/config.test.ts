@@ -115,6 +115,10 @@ test('nothing listens beyond loopback without proof of who is there', () => {
 test('a landing in Kafka needs brokers and a whole login', () => {
   const landing = (lines: string) => problems(`[landing]\ntype = "kafka"\n${lines}`).join('\n');
   expect(landing('')).toContain('landing.brokers');
+  const good = 'brokers = ["k:1"]\n';
+  expect(landing(`${good}config_properties_exclude = ["min.*", "*x"]`)).toMatch(
+    /landing\.config_properties_exclude = .*"\*x"/,
+  );
   expect(landing('brokers = ["kafka"]')).toContain('names "kafka", which is not host:port');
   const brokers = 'brokers = ["k:9092"]\n';
   expect(landing(brokers)).toBe('');

@@ -87,13 +87,17 @@ emit.heartbeats.enabled = false
 });
 
 test('central takes what is written for it', () => {
-  const text = `${simple}replication.factor = 3\nsync.group.offsets.enabled = true\n`;
+  const more = 'sync.group.offsets.enabled = true\nconfig.properties.exclude = a.*, b\n';
+  const text = `${simple}replication.factor = 3\n${more}`;
   const folder = mkdtempSync(join(tmpdir(), 'import-mm2-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'central.toml');
   writeFileSync(file, fileOf(text, 'central.toml')!);
   const { landing } = loadCentralConfig({ file, env: { STATE_DIRECTORY: folder } });
-  expect(landing).toMatchObject({ type: 'kafka', replicationFactor: 3, syncGroupOffsets: true });
+  expect(landing).toMatchObject({
+    ...{ type: 'kafka', replicationFactor: 3, syncGroupOffsets: true, syncTopicAcls: false },
+    ...{ syncTopicConfigs: false, configPropertiesExclude: ['a.*', 'b'] },
+  });
 });
 
 test('topics that kept their names keep them', () => {

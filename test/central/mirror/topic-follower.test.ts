@@ -193,13 +193,17 @@ test('a refusal is told once, shown, retried, and disturbs no record', async () 
   const warned: object[] = [];
   const log = { ...silentLog, warn: (facts: object) => void warned.push(facts) } as Logger;
   const { cluster, world, configs } = await open({}, { log });
+  let tries = 0;
   cluster.fault = (step) => {
-    if (step === 'alter') throw new KafkaError('denied', 'no right to alter');
+    if (step !== 'alter') return;
+    tries += 1;
+    throw new KafkaError('denied', 'no right to alter');
   };
   await world.land(0, 1);
   await world.report([], { topics: [told({ 'segment.bytes': '5', 'flush.ms': '7' })] });
   await eventually(() => refusals(world)).toEqual(['no right to alter']);
   await world.land(1, 5);
+  await eventually(() => tries).toBeGreaterThan(3);
   expect(warned).toEqual([{ topic: 'a.t', why: 'no right to alter' }]);
   cluster.fault = () => {};
   await eventually(() => configs()['segment.bytes']).toBe('5');
