@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { sourceFlags } from './packaging/node-flags.ts';
 
 /**
  * `*.test.ts` is fast and runs in `npm run check`; `*.slow.test.ts` joins in `npm test`;
@@ -20,9 +21,7 @@ export default defineConfig({
     // there files share a process. The whole run keeps them apart, and so sees both.
     maxWorkers: only === 'fast' ? 3 : 2,
     isolate: only !== 'fast',
-    // Threads that strip types share WebAssembly; its wrappers to JavaScript, made faster in two
-    // threads at once, crash V8 now and then (Runtime_TierUpWasmToJSWrapper, Node 24.21). Never faster then.
-    execArgv: ['--wasm-wrapper-tiering-budget=1000000000'],
+    execArgv: sourceFlags,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

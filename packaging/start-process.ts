@@ -3,6 +3,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#shared/std/clock.ts';
+import { serviceFlags, sourceFlags } from './node-flags.ts';
 
 export interface Stoppable {
   /** Orderly; resolves when it has ended. */
@@ -20,11 +21,6 @@ export interface Child extends Stoppable {
   ended: Promise<string>;
 }
 
-/**
- * As the services have them. What is carried is in buffers outside V8's heap, which a collection gives
- * back: a small young generation is collected often, and a third of the memory does.
- */
-const nodeFlags = ['--max-semi-space-size=2'];
 const run = ['run', '--stop-with-input', '--config'];
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
@@ -54,7 +50,7 @@ export async function startChild(
   const log = createWriteStream(logFile, { flags: 'a' });
   const child = spawn(
     process.execPath,
-    [...nodeFlags, `${checkout}${program}/main.ts`, ...run, settings],
+    [...sourceFlags, ...serviceFlags, `${checkout}${program}/main.ts`, ...run, settings],
     { stdio: ['pipe', 'pipe', 'pipe'], detached: true },
   );
   const words = plainWords(child, log);

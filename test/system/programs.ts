@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFailed, onTestFinished } from 'vitest';
+import { serviceFlags, sourceFlags } from '../../packaging/node-flags.ts';
 
 /** Edge and central as the processes they are in the field. */
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const node = join(checkout, 'node_modules/.bin/node');
+const flags = [...sourceFlags, ...serviceFlags];
 const keptLogChars = 400_000;
 const shownLogLines = 40;
 
@@ -34,7 +36,7 @@ export function runCommand(
   const script = join(checkout, program, 'main.ts');
   return new Promise((resolve) => {
     const options = { env: { ...process.env, ...env }, timeout: 60_000 };
-    const child = execFile(node, [script, ...words], options, (_, out, err) =>
+    const child = execFile(node, [...flags, script, ...words], options, (_, out, err) =>
       resolve({ code: child.exitCode, out, err }),
     );
     child.stdin?.end();
@@ -97,7 +99,7 @@ export class Program {
 
   #spawn(): ChildProcess {
     const script = join(checkout, this.program, 'main.ts');
-    const child = spawn(node, [script, 'run', '--config', this.settings], {
+    const child = spawn(node, [...flags, script, 'run', '--config', this.settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stderr.on('data', (text: Buffer) => {

@@ -6,6 +6,7 @@ import { openEmbeddedLanding } from '#central/landing/embedded.ts';
 import type { Landing } from '#central/landing/landing.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
+import { sourceFlags } from '../../../packaging/node-flags.ts';
 import { readAll, sequenceOf } from '../../contract/landing-dump.ts';
 import { Random } from '../../sim/random.ts';
 import { mebibyte, temporaryFolder } from './embedded-harness.ts';
@@ -42,7 +43,7 @@ async function landAndKill(
   const script = join(import.meta.dirname, 'landing-process.ts');
   const child: ChildProcess = spawn(
     process.execPath,
-    [script, path, String(random.between(1, 1e9))],
+    [...sourceFlags, script, path, String(random.between(1, 1e9))],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = once(child, 'exit');

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { sourceFlags } from '../../../packaging/node-flags.ts';
 import { readAll, recordsOf, segments } from '../../contract/buffer.ts';
 import { Random } from '../../sim/random.ts';
 import { openInline, optionsFor, temporaryFolder } from './buffer-harness.ts';
@@ -13,7 +14,7 @@ const seed = Number(process.env.TRIBUTARY_SEED ?? 1);
 
 /** Runs the child until it is killed after `ms`; answers what it said. */
 async function killedAfter(ms: number, args: string[]): Promise<string[]> {
-  const process_: ChildProcess = spawn(process.execPath, [child, ...args], {
+  const process_: ChildProcess = spawn(process.execPath, [...sourceFlags, child, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
@@ -23,6 +24,10 @@ async function killedAfter(ms: number, args: string[]): Promise<string[]> {
       if (said.includes('ready')) resolve();
     });
     process_.once('exit', (code) => reject(new Error(`the child ended with ${code}`)));
+    AbortSignal.timeout(60_000).addEventListener('abort', () => {
+      reject(new Error(`the child did not open the buffer in 60 s; it said: ${said}`));
+      process_.kill('SIGKILL');
+    });
   });
   await isReady;
   await new Promise((resolve) => setTimeout(resolve, ms));
