@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFailed, test } from 'vitest';
 import { sourceFlags } from '../../../packaging/node-flags.ts';
 import { readAll, recordsOf, segments } from '../../contract/buffer.ts';
 import { Random } from '../../sim/random.ts';
@@ -44,7 +44,10 @@ test(`what was resolved survives kill -9, whole and in order (${rounds} kills, s
   const resolved = new Map<string, Set<number>>();
   const passed = new Map<string, number>();
   let resolvedCount = 0;
+  let step = '';
+  onTestFailed(() => console.log(step));
   for (let round = 0; round < rounds; round++) {
+    step = `round ${round}: the child runs until it is killed`;
     const firstId = String(round * 1_000_000);
     const said = await killedAfter(random.between(20, 400), [path, String(seed + round), firstId]);
     for (const line of said) {
@@ -54,6 +57,7 @@ test(`what was resolved survives kill -9, whole and in order (${rounds} kills, s
         resolvedCount += 1;
       } else passed.set(topic, Math.max(passed.get(topic) ?? -1, Number(number)));
     }
+    step = `round ${round}: what it left behind is read`;
     await judge(path, resolved, passed);
   }
   expect(resolvedCount).toBeGreaterThan(rounds * 10);
