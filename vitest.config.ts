@@ -22,6 +22,8 @@ export default defineConfig({
     maxWorkers: only === 'fast' ? 3 : 2,
     isolate: only !== 'fast',
     execArgv: sourceFlags,
+    // Real brokers, kernels and clocks on two cores: what fails once is told, and tried once more.
+    retry: only === 'fast' ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -47,7 +47,9 @@ async function openInKafka(
 /** What is merged by copying: topics that others write, and what is older than its flow. */
 function copiesOf(flows: CentralConfig['flows']): CopyFlows {
   const external = flows.filter((flow) => flow.external);
-  const earliest = openMerge(flows.filter((flow) => !flow.external && flow.start === 'earliest'));
+  const own = flows.filter((flow) => !flow.external);
+  const feeds = openMerge(own);
+  const earliest = openMerge(own.filter(({ start }) => start === 'earliest'));
   const matchers = external.map(({ into, from, start }) => {
     return { into, start, takes: globMatcher(from) };
   });
@@ -55,6 +57,7 @@ function copiesOf(flows: CentralConfig['flows']): CopyFlows {
     any: external.length > 0 || earliest.flows.length > 0,
     externalTargets: (topic) => matchers.filter(({ takes }) => takes(topic)),
     fillTargets: (remoteTopic) => earliest.targets(remoteTopic),
+    feedTargets: (remoteTopic) => feeds.targets(remoteTopic),
   };
 }
 

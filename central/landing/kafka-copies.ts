@@ -27,8 +27,12 @@ export class Copies {
   readonly #watch: CopyWatch;
 
   constructor({ log, shards, isLanded, ...parts }: CopiesParts) {
+    const isBegun = shards.some(({ state }) => {
+      return [...state.copies.values()].some(({ live }) => !live);
+    });
     const shared = {
       ...parts,
+      flows: { ...parts.flows, any: parts.flows.any || isBegun },
       // External ones have no alias that would tell whose copy it is.
       shardOfCopy: (topic: string, partition: number) =>
         shardOf(`${topic}/${partition}`, shards.length),

@@ -9,6 +9,8 @@ export interface CopyFlows {
   externalTargets(topic: string): readonly { into: string; start: 'earliest' | 'latest' }[];
   /** Flows that take all of this remote topic, however old. */
   fillTargets(remoteTopic: string): readonly string[];
+  /** All flows that take this remote topic as it lands. */
+  feedTargets(remoteTopic: string): readonly string[];
   /** Whether there are any; without, nothing is looked for. */
   readonly any: boolean;
 }
@@ -44,7 +46,7 @@ export function* fillSources(
   flows: CopyFlows,
   state: ShardState,
 ): Generator<FoundSource> {
-  for (const source of planFills(state, flows.fillTargets)) {
+  for (const source of planFills(state, flows)) {
     const info = topics.get(source.from);
     if (!info) continue;
     const { id: incarnation, partitions } = info;

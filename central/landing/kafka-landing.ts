@@ -363,7 +363,7 @@ export class KafkaLanding implements Landing {
 
   /** Before its first commit: what is older than a flow comes before what is newer. */
   #planFills({ state }: Shard): void {
-    for (const { into, from, partition } of planFills(state, this.#parts.flows.fillTargets)) {
+    for (const { into, from, partition } of planFills(state, this.#parts.flows)) {
       const key = copyKey(into, from, partition);
       if (!state.copies.has(key)) state.fills.add(key);
     }

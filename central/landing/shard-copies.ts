@@ -51,24 +51,31 @@ export function remoteEnd(state: ShardState, remoteTopic: string, partition: num
   return end;
 }
 
+/** Into which merged topics a remote topic goes: all, and those that also want what is older. */
+export interface FillFlows {
+  feedTargets(remoteTopic: string): readonly string[];
+  fillTargets(remoteTopic: string): readonly string[];
+}
+
 /**
  * Copies that flows need from this shard's own topics: what landed before the flow was there. Held
  * as rows that are not committed yet, so that nothing newer is merged before them.
  */
-export function planFills(
-  state: ShardState,
-  fillTargets: (remoteTopic: string) => readonly string[],
-): CopySource[] {
+export function planFills(state: ShardState, flows: FillFlows): CopySource[] {
   const fed = new Set<string>();
   const wanted = new Map<string, CopySource>();
   for (const { streams } of state.aliases.values()) {
     for (const { id, row } of streams.values()) {
       // What several sites write is nobody's past.
       if (row.remoteTopic === null || state.topics.get(row.remoteTopic)?.naming) continue;
-      for (const into of fillTargets(row.remoteTopic)) {
+      const isBegun = (into: string): boolean =>
+        state.copies.get(copyKey(into, row.remoteTopic!, id.partition))?.live === false;
+      // What has begun is brought to its end, whatever the flow says by now: else it stays shut.
+      const begun = flows.feedTargets(row.remoteTopic).filter(isBegun);
+      for (const into of new Set([...flows.fillTargets(row.remoteTopic), ...begun])) {
         const source = { into, from: row.remoteTopic, partition: id.partition, own: true };
         const key = copyKey(into, source.from, source.partition);
-        if (into in row.merged) fed.add(key);
+        if (into in row.merged && !isBegun(into)) fed.add(key);
         else wanted.set(key, source);
       }
     }

@@ -24,7 +24,10 @@ afterEach(async () => {
 /** A collector that has no share of the fleet. */
 const nobody = () => ({ leave: async () => {}, ownerOf: () => null, contested: () => {} });
 
-const nothing: CopyFlows = { externalTargets: () => [], fillTargets: () => [], any: false };
+const none = () => [];
+const nothing: CopyFlows = {
+  ...{ externalTargets: none, fillTargets: none, feedTargets: none, any: false },
+};
 
 async function collector(
   cluster: MemoryCluster,
@@ -250,6 +253,39 @@ describe('a flow that is added later', () => {
       const own = read.filter((record) => header(record, 'tributary.alias') === alias);
       expect(own.map(sequenceOf)).toEqual([...Array(count).keys()]);
     }
+  });
+
+  test('is filled to the end although it no longer asks for what is older', async () => {
+    const cluster = new MemoryCluster();
+    let landing = await collector(cluster, {});
+    const site = new Site('factory-a');
+    const land = (count: number, mergedTopics: string[]) =>
+      landing.commit([site.write(2, { segments: [site.segment(count, { mergedTopics })] })]);
+    await landing.commit([site.hello(1)]);
+    const large = { valueBytes: 300_000, mergedTopics: [] };
+    for (let i = 0; i < 8; i++) {
+      await landing.commit([site.write(2, { segments: [site.segment(3, large)] })]);
+    }
+    // It comes as far as its first piece.
+    cluster.fault = (step, when) => {
+      const copied = cluster.topics.get('all')?.partitions[0]?.length ?? 0;
+      if (step !== 'send' || when === 'after' || copied < 2) return;
+      throw new KafkaError('denied', 'no right to write', { topic: 'all', partition: 0 });
+    };
+    landing = await collector(cluster, all);
+    const many = async () => (await merged(landing, 'all')).length;
+    await expect.poll(many, { timeout: 8_000 }).toBe(3);
+    await landing.abandon();
+    cluster.fault = () => {};
+    const { fillTargets: feedTargets } = all;
+    landing = await collector(cluster, { feedTargets, any: false });
+    await land(2, ['all']);
+    const expected = [...Array(26).keys()];
+    await expect
+      .poll(async () => (await merged(landing, 'all')).map(sequenceOf), { timeout: 8_000 })
+      .toEqual(expected);
+    await land(1, ['all']);
+    await expect.poll(many, { timeout: 8_000 }).toBe(27);
   });
 
   test('goes on with what lands also where the answer to the copy got lost', async () => {

@@ -10,7 +10,7 @@ export const kafkaOptions: KafkaLandingOptions = {
   mm2Heartbeats: true,
   mm2Checkpoints: true,
   flows: '[]',
-  copies: { externalTargets: () => [], fillTargets: () => [], any: false },
+  copies: { externalTargets: () => [], fillTargets: () => [], feedTargets: () => [], any: false },
   retentionMs: Number.POSITIVE_INFINITY,
   longestOutageMs: 30 * 86_400_000,
   transactionBytes: 16 * 1024 * 1024,

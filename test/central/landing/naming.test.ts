@@ -137,7 +137,7 @@ test("what several sites wrote together is nobody's past: a later flow does not 
   await before.close();
   const fillTargets = (topic: string) => (topic === 'line.orders' ? ['all'] : []);
   const after = await inKafka(cluster, {
-    copies: { externalTargets: () => [], fillTargets, any: true },
+    copies: { externalTargets: () => [], fillTargets, feedTargets: fillTargets, any: true },
   });
   expect(after.copies()).toEqual([]);
   const segments = [sites[0]!.segment(1, { mergedTopics: ['all'] })];

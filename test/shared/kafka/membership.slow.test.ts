@@ -96,7 +96,9 @@ describe.skipIf(kafkaMissing).each(['4.x', '3.x'] as const)('members at Kafka %s
     await within(15_000, () => expectShared([one, two, three], ['ad', 'be', 'cf']));
     await three.membership.leave();
     await within(5000, () => expectShared([one, two], ['ace', 'bdf']));
-    expect(three.told).toEqual(['cf']);
+    // Before all three were in, two may have shared.
+    expect(three.told.at(-1)).toBe('cf');
+    expect(three.told).not.toContain(null);
     const killedAt = performance.now();
     await one.connections.close();
     await within(1000, () => expect(one.owns).toBe(null));

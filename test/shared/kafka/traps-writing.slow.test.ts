@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Connections } from '#shared/kafka/connections.ts';
 import { produce } from '#shared/kafka/produce-api.ts';
+import { retrying } from '#shared/kafka/retrying.ts';
 import { sequenceAfter, stampBatch } from '#shared/kafka/stamped-batch.ts';
 import { addPartitionsToTxn, endTxn, initProducerId } from '#shared/kafka/transaction-apis.ts';
 import { systemClock } from '#shared/std/clock.ts';
@@ -130,7 +131,9 @@ describe.skipIf(kafkaMissing)('what kafkajs gets wrong in writing', () => {
     onTestFinished(() => connections.close());
     const id = unique('wrap');
     const coordinator = { transaction: id };
-    const identity = await connections.send(coordinator, initProducerId(id, 30_000));
+    // A broker that has just begun loads its coordinator first.
+    const init = () => connections.send(coordinator, initProducerId(id, 30_000));
+    const identity = await retrying(init, { clock: systemClock, forMs: 20_000 });
     const at = { topic, partition: 0 };
     await connections.send(coordinator, addPartitionsToTxn(id, identity, [at]));
     const [leader] = await connections.view.leaders([at]);
