@@ -2,7 +2,7 @@ import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
 import { showCount, textTable } from '#shared/std/text-table.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { askOptions, clientOf } from './cli-central.ts';
+import { askOptions, clientOf, landingKind } from './cli-central.ts';
 
 interface Drift {
   topic: string;
@@ -41,10 +41,10 @@ async function audit(args: CommandArgs, io: CommandIo): Promise<number> {
   const problem = alias === undefined ? undefined : aliasProblem(alias);
   if (problem !== undefined) throw new UsageError(`--alias "${alias}" ${problem}`);
   const client = clientOf(args);
-  const { landing } = (await client.get('/api/v1/central')) as { landing: { kind: string } };
-  if (landing.kind !== 'kafka') {
+  const kind = await landingKind(client);
+  if (kind !== 'kafka') {
     io.err(
-      `central has the ${landing.kind} landing, which has no Kafka topics: there are no settings ` +
+      `central has the ${kind} landing, which has no Kafka topics: there are no settings ` +
         'that could differ. With landing.type = "kafka" topics are compared with the sites\'.',
     );
     return 1;

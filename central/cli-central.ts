@@ -42,6 +42,12 @@ export function clientOf(args: CommandArgs): ApiClient {
   );
 }
 
+/** Where the running central lands: `embedded` or `kafka`. */
+export async function landingKind(client: ApiClient): Promise<string> {
+  const { landing } = (await client.get('/api/v1/central')) as { landing: { kind: string } };
+  return landing.kind;
+}
+
 function settingsUrl(args: CommandArgs): string {
   const { listen } = configOf(args).status;
   const { host, port } = parseListen(listen, 'status.listen');

@@ -2,7 +2,7 @@ import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
 import { printable, showCount, textTable } from '#shared/std/text-table.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { askOptions, clientOf } from './cli-central.ts';
+import { askOptions, clientOf, landingKind } from './cli-central.ts';
 
 interface Place {
   topic: string;
@@ -55,10 +55,10 @@ async function translate(args: CommandArgs, io: CommandIo): Promise<number> {
     throw new UsageError('--apply needs --group: one group at a time');
   }
   const client = clientOf(args);
-  const { landing } = (await client.get('/api/v1/central')) as { landing: { kind: string } };
-  if (landing.kind !== 'kafka') {
+  const kind = await landingKind(client);
+  if (kind !== 'kafka') {
     io.err(
-      `central has the ${landing.kind} landing, which has no consumer groups: nobody reads it with ` +
+      `central has the ${kind} landing, which has no consumer groups: nobody reads it with ` +
         'the Kafka protocol. With landing.type = "kafka" sites\' groups are translated.',
     );
     return 1;
