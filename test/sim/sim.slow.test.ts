@@ -1,9 +1,6 @@
 import { test } from 'vitest';
 import { runSeeds } from './run-seeds.ts';
 
-/** `TRIBUTARY_SIM_SEEDS=100000 vitest run test/sim/sim.slow.test.ts` for a night. */
-const seeds = Number(process.env.TRIBUTARY_SIM_SEEDS ?? 1000);
-
-test(`no record is lost silently and none lands twice, whatever fails (${seeds} seeds)`, async () => {
-  await runSeeds(1001, 1000 + seeds);
-}, 86_400_000);
+test('no record is lost silently and none lands twice, whatever fails (400 seeds)', async () => {
+  await runSeeds(1001, 1400);
+}, 600_000);

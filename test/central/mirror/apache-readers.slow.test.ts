@@ -13,6 +13,21 @@ import { kafkaMissing } from '../../kafka/missing.ts';
 import { mirrorFormat } from '../../kafka/tools.ts';
 import { group, life, MirrorWorld } from './mirror-world.ts';
 
+/** A topic that is still being made is left out of a transaction: the site's next ones bring it. */
+const told = (world: MirrorWorld) => {
+  const { alias } = world.site;
+  const topics = [
+    ...[heartbeatsTopic, remoteHeartbeatsTopic(alias)],
+    ...[checkpointsTopic(alias), offsetSyncsTopic(alias)],
+  ];
+  const empty = async () => {
+    await world.settle();
+    const values = await Promise.all(topics.map((topic) => world.valuesOf(topic)));
+    return topics.filter((_, i) => values[i]!.length === 0);
+  };
+  return expect.poll(empty, { timeout: 60_000 }).toEqual([]);
+};
+
 /** What we write, read by Apache's own classes: RemoteClusterUtils, MirrorClient, formatters. */
 test.skipIf(kafkaMissing)(
   "Apache's readers find in our topics what our API says",
@@ -26,7 +41,7 @@ test.skipIf(kafkaMissing)(
     onTestFinished(() => world.close());
     await world.report([group('line-dashboard', 123), group('grüße', 500, life, 'métà')]);
     for (let i = 0; i < 50; i++) await world.land(i * 10, 10);
-    await world.settle();
+    await told(world);
     const views = await world.mirror.groups(alias);
     expect(views.map(({ remote }) => remote)).toEqual([
       { topic: 'factory-a.t', offset: 135, exactness: 'exact' },
@@ -77,7 +92,7 @@ test.skipIf(kafkaMissing)(
       await world.land(i * 10, 10);
       await world.landOther(3);
     }
-    await world.settle();
+    await told(world);
     const [view] = await world.mirror.groups(alias);
     expect(view!.remote).toMatchObject({ topic: 't', exactness: 'exact' });
     const seen = await mirrorView(bootstrap, alias, ['line-dashboard'], {
