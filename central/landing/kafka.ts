@@ -23,7 +23,8 @@ import { TopicWatch } from './kafka-topic-watch.ts';
 import { TopicKeeper, type TopicNeed } from './kafka-topics.ts';
 import { LandingError } from './landing.ts';
 import type { ShardSettings } from './shard.ts';
-import { type GroupStage, targetsOf } from './shard-stage.ts';
+import { targetsOf } from './shard-commit.ts';
+import type { GroupStage } from './shard-stage.ts';
 
 export interface KafkaLandingOptions extends DataTopicSettings, ShardSettings {
   /** Central's own alias: MirrorMaker 2's name for the target. */

@@ -7,7 +7,8 @@ import { encodeIndexEntry } from './index-entry.ts';
 import { ownTopics } from './kafka-names.ts';
 import { type Row, toRecord } from './kafka-rows.ts';
 import type { IndexEntry } from './landing.ts';
-import { type GroupStage, type Move, targetsOf } from './shard-stage.ts';
+import { type Move, targetsOf } from './shard-commit.ts';
+import type { GroupStage } from './shard-stage.ts';
 
 /** The sealed segments of a group, each for its remote topic and for its merged topics. */
 export function dataBatches(moves: readonly Move[]): OutgoingBatch[] {

@@ -1,5 +1,6 @@
 import type { Row } from './kafka-rows.ts';
-import type { GroupStage, StagedAlias, StagedStream } from './shard-stage.ts';
+import type { StagedAlias, StagedStream } from './shard-commit.ts';
+import type { GroupStage } from './shard-stage.ts';
 import type { AliasEntry, ShardState } from './shard-state.ts';
 
 /** The rows that a group changes, one for each key; offsets are filled in already. */

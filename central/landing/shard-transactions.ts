@@ -15,11 +15,12 @@ import type { Follower } from './kafka-follower.ts';
 import { ownTopics, transactionalId } from './kafka-names.ts';
 import type { TopicFact, TransactionRow } from './kafka-rows.ts';
 import { type AliasWrite, type LandedWrite, LandingError } from './landing.ts';
+import { type CommitStage, targetsOf } from './shard-commit.ts';
 import type { CopyWrite } from './shard-copies.ts';
 import { asLandingError } from './shard-errors.ts';
 import { copyBatches, dataBatches, indexOf, ownBatches } from './shard-records.ts';
 import { rowsOf, settle } from './shard-rows.ts';
-import { type CommitStage, GroupStage, targetsOf } from './shard-stage.ts';
+import { GroupStage } from './shard-stage.ts';
 import type { ShardState } from './shard-state.ts';
 
 export interface TransactionSettings {
