@@ -151,6 +151,7 @@ export function stateInWords({ buffer, central }: AgentStatus): string {
 
 const linkWords: { readonly [state: string]: string } = {
   connected: 'up',
+  'not-landing': 'up, but central cannot land what it is sent',
   connecting: 'being opened',
   waiting: 'down',
   'adopt-needed': 'held until central runs "edges adopt"',

@@ -15,6 +15,7 @@ export interface AgentStatus {
     state: string;
     lastAckAt: string | null;
     lastError: string | null;
+    failingSince: string | null;
     held: string[];
     nextAttemptAt: string | null;
     sentBytes: number;
@@ -120,13 +121,16 @@ function describe(status: AgentStatus): string {
   ].join('\n');
 }
 
+const notLanding = 'connected, but central cannot land what it is sent';
+
 function centralLine({ central }: AgentStatus): string {
-  const { url, state, lastAckAt, lastError, nextAttemptAt, held } = central;
+  const { url, state, lastAckAt, lastError, failingSince, nextAttemptAt, held } = central;
   if (url === null) return 'central: none is set, records are kept here';
   const parts = [
-    `central ${url}: ${state}`,
+    `central ${url}: ${state === 'not-landing' ? notLanding : state}`,
     `last acknowledgement ${lastAckAt ?? 'never'}`,
     ...(lastError === null ? [] : [printable(lastError)]),
+    ...(failingSince === null ? [] : [`failing since ${failingSince}`]),
     ...(nextAttemptAt === null ? [] : [`tries again at ${nextAttemptAt}`]),
   ];
   const waiting = held.map((reason) => `held at central: ${printable(reason)}`);

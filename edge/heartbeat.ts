@@ -87,7 +87,7 @@ export class Heartbeats {
     this.#number += 1;
     await client.heartbeat(heartbeat, requestTimeoutMs, signal);
     this.#reported = report.version;
-    uplink.answered();
+    uplink.answered('heartbeat');
     return report.more;
   }
 
@@ -121,7 +121,10 @@ export class Heartbeats {
   #failed(error: unknown): false {
     const { uplink, log } = this.#options;
     if (this.#abort.signal.aborted) return false;
-    if (error instanceof LinkError && error.code === 'hello') uplink.lost(this.#session);
+    if (error instanceof LinkError) {
+      uplink.heartbeatFailed(error);
+      if (error.code === 'hello') uplink.lost(this.#session);
+    }
     log.debug({ error: String(error) }, 'heartbeat not answered');
     return false;
   }

@@ -7,7 +7,8 @@ export function edgeFamilies({ at, report, uplink, sources }: Snapshot, version:
   const { totals } = report;
   const oldest = totals.oldestAgeMs === null ? null : (at - totals.oldestAgeMs) / 1000;
   const lastAck = uplink.lastAckAt === null ? null : uplink.lastAckAt / 1000;
-  const connected = uplink.state === 'connected' ? 1 : 0;
+  const connected = uplink.state === 'connected' || uplink.state === 'not-landing' ? 1 : 0;
+  const failing = uplink.failingSince === null ? null : uplink.failingSince / 1000;
   return [
     gauge('build_info', 'Always 1; the labels say what runs.', [
       { labels: { version, node: process.version }, value: 1 },
@@ -28,6 +29,7 @@ export function edgeFamilies({ at, report, uplink, sources }: Snapshot, version:
     gauge('buffer_blocked', '1 while a source waits for room.', report.blocked ? 1 : 0),
     gauge('buffer_quarantined_segments', 'Segments set aside as unusable.', report.quarantined),
     gauge('uplink_connected', '1 while central answers.', connected),
+    gauge('uplink_failing_since_timestamp_seconds', 'Since when something fails there.', failing),
     gauge('uplink_last_ack_timestamp_seconds', "When central's last answer came.", lastAck),
     gauge('uplink_request_target_bytes', 'Size that requests aim at.', uplink.requestBytesTarget),
     counter('uplink_sent_bytes', 'Bytes sent to central, repeats included.', uplink.sentBytes),

@@ -98,11 +98,13 @@ export const schemas: { readonly [name: string]: Schema } = {
     url: orNull(text('The central that is tried or used; null when none is set.')),
     id: orNull(text('The central that the cursors belong to; null before the first contact.')),
     state: oneOf(
-      ['connecting', 'connected', 'waiting', 'adopt-needed', 'stopped'],
-      'adopt-needed: a person has to run "tributary-central edges adopt".',
+      ['connecting', 'connected', 'not-landing', 'waiting', 'adopt-needed', 'stopped'],
+      'not-landing: central answers, and cannot land what it is sent. ' +
+        'adopt-needed: a person has to run "tributary-central edges adopt".',
     ),
     lastAckAt: orNull(time('When central last acknowledged something.')),
-    lastError: orNull(text('The newest failure; null after a success.')),
+    lastError: orNull(text('The newest failure; null after a success of the same.')),
+    failingSince: orNull(time('Since when something fails: hellos, records or heartbeats.')),
     nextAttemptAt: orNull(time('When it is tried again; null when not waiting.')),
     clockOffsetSeconds: orNull(number("Central's clock minus ours.")),
     requestBytes: whole('Size that requests aim at now.'),

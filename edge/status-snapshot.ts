@@ -84,6 +84,7 @@ const centralJson = (uplink: UplinkStatus, lastCentralId: string | null) => ({
   state: uplink.state,
   lastAckAt: isoTime(uplink.lastAckAt),
   lastError: uplink.lastError,
+  failingSince: isoTime(uplink.failingSince),
   nextAttemptAt: isoTime(uplink.nextAttemptAt),
   clockOffsetSeconds: uplink.clockOffsetSeconds,
   requestBytes: uplink.requestBytesTarget,

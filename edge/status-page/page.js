@@ -51,20 +51,26 @@ const stateClass = {
   connecting: 'mid',
   starting: 'mid',
   failed: 'bad',
+  'not-landing': 'bad',
   'adopt-needed': 'bad',
 };
+
+const stateWords = { 'not-landing': 'connected, but central cannot land what it is sent' };
 
 function showCentral({ alias, at, central, version, uptimeSeconds }) {
   document.title = `${alias} · Tributary edge`;
   byId('alias').textContent = alias;
-  const where = central.url === null ? 'no central is set' : `${central.state} · ${central.url}`;
+  const state = stateWords[central.state] ?? central.state;
+  const where = central.url === null ? 'no central is set' : `${state} · ${central.url}`;
   byId('link').textContent = where;
   byId('link').className = stateClass[central.state] ?? 'dim';
   const ago = (Date.parse(at) - Date.parse(central.lastAckAt)) / 1000;
   const ack = central.lastAckAt === null ? 'none yet' : `${duration(Math.max(0, ago))} ago`;
   const run = `version ${version}, up ${duration(uptimeSeconds)}, last acknowledgement ${ack}`;
   byId('run').textContent = run;
-  showTrouble(central.lastError);
+  const failing = (Date.parse(at) - Date.parse(central.failingSince)) / 1000;
+  const since = central.failingSince === null ? '' : ` (for ${duration(Math.max(0, failing))})`;
+  showTrouble(central.lastError === null ? null : `${central.lastError}${since}`);
 }
 
 function showTrouble(text) {

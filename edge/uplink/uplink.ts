@@ -8,6 +8,7 @@ import type { RecordBuffer } from '../buffer/buffer.ts';
 import { BatchSize } from './batch-size.ts';
 import { type LinkClient, LinkError } from './client.ts';
 import { HeldStreams } from './held-streams.ts';
+import { type Asked, LinkFailures } from './link-failures.ts';
 import { Pump } from './pump.ts';
 import { RateCap } from './rate-cap.ts';
 import type { UplinkStatus } from './uplink-status.ts';
@@ -53,6 +54,7 @@ export class Uplink {
   readonly #size: BatchSize;
   readonly #pump: Pump;
   readonly #held: HeldStreams;
+  readonly #failures = new LinkFailures();
   readonly #wake = new Signal();
   readonly #opened: (() => void)[] = [];
   #open: OpenSession | undefined;
@@ -79,6 +81,7 @@ export class Uplink {
       centralId: options.buffer.identity.centralId,
       lastAckAt: null,
       lastError: null,
+      failingSince: null,
       nextAttemptAt: null,
       clockOffsetSeconds: null,
       requestBytesTarget: this.#size.target,
@@ -96,7 +99,7 @@ export class Uplink {
       held: this.#held,
       cap: perSecond === null ? undefined : new RateCap(perSecond, options.clock),
       onAnswer: (batch) => {
-        this.answered();
+        this.answered('segments');
         this.#status.lastAckAt = options.clock.now();
         this.#status.sentBytes += batch.body.length;
         this.#status.sentFrames += batch.frames.length;
@@ -124,10 +127,21 @@ export class Uplink {
   status(): UplinkStatus {
     return {
       ...this.#status,
+      state: this.#state,
+      lastError: this.#failures.newest?.message ?? null,
+      failingSince: this.#failures.since,
       url: this.#options.client.url,
       requestBytesTarget: this.#size.target,
       held: this.#held.reasons,
     };
+  }
+
+  /** By what came of what was asked, and not by what is tried just now. */
+  get #state(): UplinkStatus['state'] {
+    const { state } = this.#status;
+    const failure = this.#failures.newest;
+    if (!failure || state === 'adopt-needed' || state === 'stopped') return state;
+    return failure.code === 'busy' ? 'not-landing' : 'waiting';
   }
 
   /** The session that central let in; undefined while there is none. */
@@ -141,11 +155,16 @@ export class Uplink {
   }
 
   /** Something got through to central: no reason to pause any longer. */
-  answered(): void {
+  answered(asked: Asked): void {
     this.#backoff.reset();
     this.#silent = 0;
-    this.#status.lastError = null;
+    this.#failures.answered(asked);
     this.#wake.notify();
+  }
+
+  /** Without records to send, only heartbeats find out how central is. */
+  heartbeatFailed({ code, message }: LinkError): void {
+    this.#failures.failed('heartbeat', { code, message }, this.#options.clock.now());
   }
 
   /** Central said that `session` is not the one it lets in (any more). */
@@ -169,7 +188,6 @@ export class Uplink {
 
   async #carry(session: string, signal: AbortSignal): Promise<void> {
     this.#status.state = 'connected';
-    this.#status.nextAttemptAt = null;
     this.#sessionAbort = new AbortController();
     await this.#pump.run(session, AbortSignal.any([signal, this.#sessionAbort.signal]));
   }
@@ -210,7 +228,7 @@ export class Uplink {
     await buffer.acknowledge(answer.checkpoints);
     this.#size.limit(answer.limits.requestBytes);
     this.#status.clockOffsetSeconds = (answer.clock - clock.now()) / 1000;
-    this.answered();
+    this.answered('hello');
     log.info({ central: answer.centralId, session: answer.session }, 'session open');
     const open = { session: answer.session, heartbeatIntervalMs: answer.heartbeatIntervalMs };
     this.#open = open;
@@ -222,7 +240,8 @@ export class Uplink {
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     const { client, clock, log } = this.#options;
     const code = error instanceof LinkError ? error.code : 'unreachable';
-    this.#status.lastError = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    this.#failures.failed(this.#open ? 'segments' : 'hello', { code, message }, clock.now());
     let pauseMs = this.#backoff.next();
     if (code === 'hello' || code === 'denied' || code === 'misdirected') this.#open = undefined;
     if (code === 'hello' && this.#backoff.attempts === 1) pauseMs = 0;
@@ -248,8 +267,7 @@ export class Uplink {
       // Without a session there are no heartbeats, whose success would end the pause.
       if (!this.#open) pauseMs = Math.min(pauseMs, helloPauseMsMax);
     }
-    log.warn({ code, pauseMs: Math.round(pauseMs), error: this.#status.lastError }, 'link');
-    if (this.#status.state !== 'adopt-needed') this.#status.state = 'waiting';
+    log.warn({ code, pauseMs: Math.round(pauseMs), error: message }, 'link');
     this.#status.nextAttemptAt = clock.now() + pauseMs;
     const pause = new AbortController();
     const either = AbortSignal.any([signal, pause.signal]);
@@ -257,6 +275,7 @@ export class Uplink {
     await Promise.race([clock.sleep(pauseMs, either), ...(woken ? [woken] : [])]).finally(() => {
       woken?.catch(() => {});
       pause.abort();
+      this.#status.nextAttemptAt = null;
     });
   }
 }

@@ -59,6 +59,7 @@ const agentStatus: AgentStatus = {
     state: 'waiting',
     lastAckAt: null,
     lastError: 'connect ECONNREFUSED\x1b[2J',
+    failingSince: '2026-01-31T07:00:00.000Z',
     nextAttemptAt: '2026-01-31T08:00:00.000Z',
     held: ['images/0: the topic takes smaller batches only'],
     sentBytes: 0,
@@ -115,8 +116,20 @@ test('status shows what the running agent says', async () => {
   expect(output).toContain('accepted 15 = acknowledged 2 + backlog 12 + lost 1');
   expect(output).toMatch(/host-metrics +0 +aaaaaaaa +14 +1 +12 +900 B +1m 1s +1/);
   expect(output).toContain('… and more');
+  expect(output).toContain('failing since 2026-01-31T07:00:00.000Z');
   const json = await run('status', '--json', '--url', url);
   expect(JSON.parse(json.output)).toEqual(agentStatus);
+});
+
+test('a link over which nothing lands is said to be one, and is not waited for in vain', async () => {
+  const central = { ...agentStatus.central, state: 'not-landing', lastError: 'the disk is full' };
+  const url = await answering({ '/api/v1/status': { ...agentStatus, central } });
+  const { code, output } = await run('status', '--connected', '0s', '--url', url);
+  expect(code).toBe(1);
+  expect(output).toContain(
+    ':8443: connected, but central cannot land what it is sent, last acknowledgement never, ' +
+      'the disk is full, failing since 2026-01-31T07:00:00.000Z',
+  );
 });
 
 test('the buffer is asked of the agent while one runs', async () => {

@@ -16,6 +16,7 @@ export function openSubject() {
     centralId: 'c'.repeat(32),
     lastAckAt: at - 2_500,
     lastError: null,
+    failingSince: null,
     nextAttemptAt: null,
     clockOffsetSeconds: 0.125,
     requestBytesTarget: 65_536,

@@ -173,7 +173,7 @@ test('it listens, answers and frees its port; a taken one names status.listen', 
 });
 
 test('metrics are base units under tributary_edge_, times as points in time', async () => {
-  const { app, buffer } = open();
+  const { app, buffer, uplink } = open();
   const scrape = async () => {
     const response = await app.request('/metrics');
     expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
@@ -210,6 +210,13 @@ test('metrics are base units under tributary_edge_, times as points in time', as
   ]);
   buffer.totals.oldestAgeMs = null;
   expect((await scrape()).join()).not.toContain('oldest');
+  Object.assign(uplink, { state: 'not-landing', failingSince: at - 60_000 });
+  expect(await scrape()).toEqual(
+    expect.arrayContaining([
+      'tributary_edge_uplink_connected 1',
+      `tributary_edge_uplink_failing_since_timestamp_seconds ${at / 1000 - 60}`,
+    ]),
+  );
 });
 
 const stateLine = (source: string, type: string) => (text: string) => {
