@@ -199,7 +199,7 @@ export class Copier {
 
   async #stuck(job: Job, key: string, error: LandingError, row?: CopyRow): Promise<void> {
     const { log, clock } = this.#parts;
-    if (error.code === 'moved' || error.code === 'closed') return;
+    if (error.code === 'moved' || this.#stopped.signal.aborted) return;
     if ((error.code as string) === 'out-of-range' && row) {
       await this.#jumpTheGap(job, row);
       return;

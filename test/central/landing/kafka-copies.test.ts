@@ -223,6 +223,27 @@ describe('every collector tells', () => {
       .toContain('not allowed to create "orders"');
     expect(landing.copies()).toMatchObject([{ records: 0, behind: null, completeAt: null }]);
   });
+
+  test('a copy that is refused as if all were closed, and is not, waits and says why', async () => {
+    const cluster = new MemoryCluster();
+    topicOf(cluster, 'plant-b.orders');
+    await publish(cluster.open(), 'plant-b.orders', [{ value: Buffer.from('0') }]);
+    let refused = 0;
+    const landing = await collector(cluster, fromOthers('earliest'), () => {
+      cluster.fault = (step) => {
+        // One that spins is let go, so that this fails and does not hang.
+        if (step !== 'send' || refused > 100) return;
+        refused += 1;
+        throw new KafkaError('closed', 'the producer was closed');
+      };
+    });
+    await expect
+      .poll(() => landing.copies()[0]?.trouble, { timeout: 9_000 })
+      .toContain('the producer was closed');
+    expect(refused).toBeLessThan(5);
+    cluster.fault = () => {};
+    await expect.poll(() => merged(landing), { timeout: 8_000 }).toHaveLength(1);
+  });
 });
 
 describe('a flow that is added later', () => {
