@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFailed, test } from 'vitest';
 import { sourceFlags } from '../../../packaging/node-flags.ts';
@@ -14,25 +15,23 @@ const seed = Number(process.env.TRIBUTARY_SEED ?? 1);
 
 /** Runs the child until it is killed after `ms`; answers what it said. */
 async function killedAfter(ms: number, args: string[]): Promise<string[]> {
-  const process_: ChildProcess = spawn(process.execPath, [...sourceFlags, child, ...args], {
+  const running = spawn(process.execPath, [...sourceFlags, child, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
-  const isReady = new Promise<void>((resolve, reject) => {
-    process_.stdout!.on('data', (chunk) => {
+  const isReady = new Promise<void>((resolve) => {
+    running.stdout.on('data', (chunk) => {
       said += String(chunk);
-      if (said.includes('ready')) resolve();
-    });
-    process_.once('exit', (code) => reject(new Error(`the child ended with ${code}`)));
-    AbortSignal.timeout(60_000).addEventListener('abort', () => {
-      reject(new Error(`the child did not open the buffer in 60 s; it said: ${said}`));
-      process_.kill('SIGKILL');
+      if (said.startsWith('ready\n')) resolve();
     });
   });
-  await isReady;
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  process_.kill('SIGKILL');
-  await once(process_, 'close');
+  // Listened for from the start: one that ends by itself does so before anybody waits for it.
+  const ended = once(running, 'close').then(([code, signal]) => String(signal ?? code));
+  const slow = setTimeout(() => running.kill('SIGABRT'), 60_000);
+  await Promise.race([isReady.then(() => sleep(ms)), ended]);
+  running.kill('SIGKILL');
+  expect(await ended, `how the child ended, which said: ${said.slice(-200)}`).toBe('SIGKILL');
+  clearTimeout(slow);
   // The last line may be torn: it was being said when the process died.
   return said.split('\n').slice(1, -1);
 }
