@@ -27,13 +27,13 @@ export class ThreadHost implements StoreHost {
   #next = 1;
   #closed: string | undefined;
 
-  private constructor(worker: Worker, centralId: string) {
+  private constructor(worker: Worker, exited: Promise<void>, centralId: string) {
     this.centralId = centralId;
     this.#worker = worker;
-    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
+    this.#exited = exited;
     worker.on('message', (answer: WorkerAnswer) => this.#answered(answer));
     worker.on('error', (error) => this.#ended(`the landing's thread failed: ${error.message}`));
-    worker.on('exit', () => this.#ended('the landing is closed'));
+    exited.then(() => this.#ended('the landing is closed'));
   }
 
   /** Throws an EmbeddedOpenError. */
@@ -42,13 +42,16 @@ export class ThreadHost implements StoreHost {
       name: 'landing',
       workerData: { options, newCentralId } satisfies WorkerData,
     });
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const hello = await new Promise<WorkerHello>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
-      worker.once('exit', (code) => reject(new Error(`the landing's thread ended with ${code}`)));
+      exited.then(() => reject(new Error("the landing's thread ended before it opened the file")));
     });
-    worker.removeAllListeners('error').removeAllListeners('exit');
-    if ('centralId' in hello) return new ThreadHost(worker, hello.centralId);
+    worker.removeAllListeners('error');
+    if ('centralId' in hello) return new ThreadHost(worker, exited, hello.centralId);
+    // Nothing keeps that thread: it ends by itself, and nothing of it runs when this rejects.
+    await exited;
     throw new EmbeddedOpenError(hello.failed.code, hello.failed.message);
   }
 

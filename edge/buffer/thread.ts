@@ -23,10 +23,12 @@ export async function openBuffer(
     name: 'buffer',
     workerData: options,
   });
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const opened = await firstAnswer(worker, deps.log);
-  if (opened.kind === 'opened') return new ThreadBuffer(worker, opened.identity, deps.log);
+  if (opened.kind === 'opened') return new ThreadBuffer(worker, exited, opened.identity, deps.log);
   if (opened.kind !== 'not-opened') throw new Error(`unexpected answer ${opened.kind}`);
-  // Nothing keeps that thread: it ends by itself.
+  // Nothing keeps that thread: it ends by itself, and nothing of it runs when this rejects.
+  await exited;
   const { code, message } = opened;
   throw code === null ? new Error(message) : new BufferOpenError(code, message);
 }
@@ -70,14 +72,14 @@ class ThreadBuffer implements RecordBuffer {
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(worker: Worker, identity: BufferIdentity, log: Logger) {
+  constructor(worker: Worker, exited: Promise<void>, identity: BufferIdentity, log: Logger) {
     this.#worker = worker;
     this.#identity = identity;
     this.#log = log;
-    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
+    this.#exited = exited;
     worker.on('message', (answer: WorkerAnswer) => this.#answered(answer));
     worker.on('error', (error) => this.#end(`the buffer's thread failed: ${error.message}`));
-    worker.on('exit', () => this.#end('the buffer is closed'));
+    exited.then(() => this.#end('the buffer is closed'));
   }
 
   get identity(): BufferIdentity {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import type { Worker } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
@@ -78,6 +79,22 @@ test('the file shrinks when central has taken what was in it', async () => {
   await buffer.acknowledge([{ ...stream(buffer, 't'), through: 59 }]);
   await expect.poll(size, { timeout: 10_000 }).toBeLessThan(8_000_000);
   expect(await readAll(buffer)).toEqual([]);
+});
+
+test('a thread has ended when its buffer is closed, or was not to be had', async () => {
+  // -1 is Node's number for one that is no more.
+  let latest: Worker | undefined;
+  const onWorker = (worker: Worker) => {
+    latest = worker;
+  };
+  process.on('worker', onWorker);
+  await openThread({ ...harness.options, alias: 'a.b' }).catch(() => {});
+  expect(latest?.threadId).toBe(-1);
+  await harness.reopen();
+  expect(latest?.threadId).not.toBe(-1);
+  await harness.buffer.close();
+  expect(latest?.threadId).toBe(-1);
+  process.off('worker', onWorker);
 });
 
 test('a wrong setting and a taken file are told as they are', async () => {
