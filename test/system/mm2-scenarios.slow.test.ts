@@ -30,7 +30,7 @@ describe.skipIf(kafkaMissing ?? kcatMissing)('a site with its own Kafka', () => 
 
   test('has each record at central as it is: keys, nulls, headers, times of wrong clocks', async () => {
     const topic = 'as-it-is';
-    await createTopic(sites.site, topic, 2);
+    await createTopic(sites.site, topic, 2, { 'retention.ms': '-1' });
     await javaWrite(sites.site.bootstrap, oddRecords(topic), { 'compression.type': 'zstd' });
     const edge = sites.edge(new House(), 'factory-a', { topics: [topic] });
     await edge.start();

@@ -14,6 +14,8 @@ describe.skipIf(sharedKafkaMissing)('a source over a real cluster', () => {
     bootstrap = await sharedKafka();
   });
 
+  /** Times long past: the broker's retention, which looks every few minutes, would take them. */
+  const forever = { 'retention.ms': '-1' };
   const odd = (topic: string): WriteStep[] => [
     { topic, partition: 0, key: 'k', value: 'v', timestamp: 1_700_000_000_123, headers: [] },
     { topic, partition: 1, key: Buffer.from([0, 255, 10]), value: null },
@@ -38,7 +40,12 @@ describe.skipIf(sharedKafkaMissing)('a source over a real cluster', () => {
       const generated = { do: 'generate', topic, count: 3_000, bytes: 200, keys: 7 } as const;
       await javaWrite(
         bootstrap,
-        [{ do: 'create', topic, partitions: 2 }, ...odd(topic), generated, ...odd(topic)],
+        [
+          { do: 'create', topic, partitions: 2, configs: forever },
+          ...odd(topic),
+          generated,
+          ...odd(topic),
+        ],
         { 'compression.type': compression, 'linger.ms': '5' },
       );
       const buffer = new FakeBuffer();

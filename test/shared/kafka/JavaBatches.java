@@ -17,7 +17,9 @@ public class JavaBatches {
     bootstrap = args[0];
     List<NewTopic> topics = new ArrayList<>();
     String[] codecs = {"none", "gzip", "snappy", "lz4", "zstd"};
-    for (String codec : codecs) topics.add(new NewTopic("codec-" + codec, 1, (short) 1));
+    // The records' times are long past: retention, which looks every few minutes, would take them.
+    Map<String, String> keep = Map.of("retention.ms", "-1");
+    for (String codec : codecs) topics.add(new NewTopic("codec-" + codec, 1, (short) 1).configs(keep));
     topics.add(new NewTopic("transactions", 1, (short) 1));
     topics.add(new NewTopic("log-append", 1, (short) 1).configs(Map.of("message.timestamp.type", "LogAppendTime")));
     try (Admin admin = Admin.create(Map.<String, Object>of("bootstrap.servers", bootstrap))) {
