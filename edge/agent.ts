@@ -35,6 +35,9 @@ export interface Agent {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** A site that never spoke to central takes records all the same after that. */
+const introductionMs = 10_000;
+
 /** Parts of the stopping time, for sources and drain; the rest is for closing in order. */
 const sourcesShare = 0.2;
 const drainShare = 0.5;
@@ -51,9 +54,12 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
     for (const close of closing.reverse()) await close();
   };
   try {
+    const introduced = Promise.withResolvers<void>();
     const context: SourceContext = {
       deliver: (delivery) => buffer.append(delivery),
       positions: (prefix) => buffer.positions(prefix),
+      landed: (topic, incarnation) =>
+        introduced.promise.then(() => buffer.landedPlaces(topic, incarnation)),
     };
     const { alias } = config;
     const sources = await Promise.all(
@@ -73,6 +79,14 @@ export async function startAgent(config: EdgeConfig, deps: AgentDeps): Promise<A
       sources: () => states(sources),
     });
     closing.push(() => status.close());
+    const isKnown = buffer.identity.centralId !== null || config.central.urls.length === 0;
+    const waiting = new AbortController();
+    closing.push(async () => waiting.abort());
+    uplink.onSession(introduced.resolve);
+    clock
+      .sleep(isKnown ? 0 : introductionMs, waiting.signal)
+      .catch(() => undefined)
+      .then(introduced.resolve);
     // Without a central everything is kept here, and there is nobody to ask.
     if (config.central.urls.length > 0) {
       uplink.start();

@@ -1,6 +1,7 @@
 import { type Hello, type HelloStream, type StreamId, streamKey } from '#shared/wire/link.ts';
 import { addRun, type EpochLine, type Lineage, lineOf, localKey, runOf } from './lineage.ts';
 import { ancestors, isKnown, type Place, placeOf } from './place.ts';
+import { SourcePlaces } from './source-places.ts';
 
 /**
  * Whether a buffer may go on where it says it is (DESIGN §5). What has to hold afterwards:
@@ -24,6 +25,10 @@ import { ancestors, isKnown, type Place, placeOf } from './place.ts';
  *    that landed is behind its cursors: then nothing it still holds can be taken for something
  *    else. Otherwise all that it still holds moves: a record may then land twice, but none is lost.
  *
+ * 4. A run whose epoch is not the last one that was opened (a new buffer on a new gateway, too) may
+ *    read from its sources what another has landed since: it forks, to be told how far they have
+ *    landed (source-places.ts). What it has of that goes, and it reads on behind it.
+ *
  * An answer that was lost is no special case: a run that was let in and landed nothing stands in
  * nobody's way, and the same run may say hello again at any time, also after a copy fenced it.
  */
@@ -46,6 +51,7 @@ export interface HelloState {
   throughOf(stream: StreamId): number;
   /** Streams of the epoch that have a checkpoint. */
   streamsOf(epoch: string): StreamId[];
+  sources: SourcePlaces;
 }
 
 /** Nothing that is passed in is changed. */
@@ -59,6 +65,9 @@ export function decideHello(known: HelloState, hello: Hello): HelloDecision {
   const holes = holesOf(known, hello);
   if (holes.length > 0 && !known.adoptAllowed) {
     return { outcome: 'adopt-needed', holes, reason: holeReason(holes, hello.alias) };
+  }
+  if (holes.length === 0 && mustBeTold(known.sources, hello)) {
+    return { outcome: 'fork', scope: 'all', keep: landedOf(known, hello), reason: sourcesReason };
   }
   const lineage = withOwner(known, hello);
   const same = known.epoch === hello.epoch && known.session === hello.session;
@@ -77,7 +86,22 @@ export const noState: HelloState = {
   lineage: { epochs: [] },
   throughOf: () => -1,
   streamsOf: () => [],
+  sources: new SourcePlaces({ epochs: [] }, []),
 };
+
+/** It would read from its sources what is here. Once told, nothing more has landed since. */
+const mustBeTold = (sources: SourcePlaces, { epoch, sourcesAt }: Hello): boolean =>
+  sourcesAt !== undefined && sourcesAt !== sources.at && sources.hasNewer(epoch);
+
+/** Its own, of which only the answer was lost: it stays where it landed. */
+const landedOf = (state: HelloState, { streams }: Hello): Kept[] =>
+  streams.flatMap(({ epoch, topic, partition, head, cursor }) => {
+    const through = Math.min(head, state.throughOf({ epoch, topic, partition }));
+    return through > cursor ? [{ epoch, topic, partition, through }] : [];
+  });
+
+const sourcesReason =
+  'another buffer of this site has landed what its sources still hold: this one goes on behind it';
 
 type Fork = Omit<Extract<HelloDecision, { outcome: 'fork' }>, 'outcome'>;
 

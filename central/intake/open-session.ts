@@ -6,6 +6,7 @@ import { type Lane, type LaneState, throughOf } from './lane.ts';
 import { formatLineage, lineOf, parseLineage, runOf } from './lineage.ts';
 import type { IntakeParts } from './parts.ts';
 import { Refusal } from './refusal.ts';
+import { SourcePlaces } from './source-places.ts';
 
 const strangersMax = 1_000;
 
@@ -44,7 +45,8 @@ export class Sessions {
     const fences = state !== undefined && endsAnother(state, hello);
     this.#assertCalm(lane, fences);
     const adoptAllowed = state ? state.adoptAllowed : this.#strangers.get(lane.alias) === true;
-    const decision = decideHello(helloState(state, adoptAllowed), hello);
+    const known = helloState(state, adoptAllowed);
+    const decision = decideHello(known, hello);
     const { centralId } = landing;
     switch (decision.outcome) {
       case 'refused':
@@ -52,7 +54,11 @@ export class Sessions {
       case 'fork': {
         const { scope, keep, reason } = decision;
         fleet.onTrouble({ alias: lane.alias, type: 'fork', message: reason });
-        return { outcome: 'fork', centralId, scope, keep, reason };
+        const { sources } = known;
+        const told = hello.sourcesAt !== undefined && {
+          ...{ sources: sources.list(), sourcesAt: sources.at },
+        };
+        return { outcome: 'fork', centralId, scope, keep, reason, ...told };
       }
       case 'adopt-needed': {
         const { holes, reason } = decision;
@@ -193,6 +199,7 @@ function helloState(state: LaneState | undefined, adoptAllowed: boolean): HelloS
     lineage,
     throughOf: (stream) => throughOf(state, stream),
     streamsOf: (epoch) => [...state.checkpoints.values()].filter((row) => row.epoch === epoch),
+    sources: new SourcePlaces(lineage, state.checkpoints.values()),
   };
 }
 

@@ -1,6 +1,13 @@
 import { addLostRange, type LostRangeStatements } from './embedded-lost-ranges.ts';
 import type { AliasEntry, CheckpointEntry, Unit } from './embedded-unit.ts';
-import { assertLoss, assertNext, assertPartition, inOrder, recordCount } from './land-order.ts';
+import {
+  assertLoss,
+  assertNext,
+  assertPartition,
+  inOrder,
+  recordCount,
+  sourcePlace,
+} from './land-order.ts';
 import type { AliasWrite, LossWrite, SegmentWrite } from './landing.ts';
 
 /** Lands what the write holds, in its order. Returns the checkpoints that moved. */
@@ -52,6 +59,7 @@ function landSegment(
   state.landedBytes += segment.payloadBytes;
   state.acceptedAt = Math.round(segment.acceptedTo);
   state.landedAt = at;
+  Object.assign(state, sourcePlace(segment));
   alias.landedRecords += count;
   return checkpoint;
 }

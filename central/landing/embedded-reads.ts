@@ -6,7 +6,8 @@ import type { AliasState, AliasSummary, Checkpoint, CheckpointRow, TopicRow } fr
 const checkpointColumns = `
   c.epoch, c.topic, c.partition, c.partition_count AS partitionCount, c.through,
   c.landed_records AS landedRecords, c.landed_bytes AS landedBytes, c.lost_records AS lostRecords,
-  c.remote_offset AS remoteOffset, c.accepted_at AS acceptedAt, c.landed_at AS landedAt, c.session`;
+  c.remote_offset AS remoteOffset, c.accepted_at AS acceptedAt, c.landed_at AS landedAt, c.session,
+  c.source_incarnation AS sourceIncarnation, c.source_next AS sourceNext`;
 
 type StoredAlias = Omit<AliasState, 'sessionUsed' | 'adoptAllowed' | 'disabled' | 'checkpoints'> & {
   id: number;

@@ -130,8 +130,13 @@ const version3 = `
 ALTER TABLE topics ADD COLUMN naming TEXT NOT NULL DEFAULT 'default';
 `;
 
+const version4 = `
+ALTER TABLE checkpoints ADD COLUMN source_incarnation TEXT;
+ALTER TABLE checkpoints ADD COLUMN source_next INTEGER;
+`;
+
 /** Step i takes a file from version i to i + 1. Never edit one that was released: add another. */
-const migrations: readonly string[] = [version1, version2, version3];
+const migrations: readonly string[] = [version1, version2, version3, version4];
 export const schemaVersion = migrations.length;
 
 /** "TRBC": marks the file as a landing of ours (SQLite header, application id). */

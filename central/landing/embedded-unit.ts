@@ -58,7 +58,8 @@ export const unitStatements = (db: Database) => ({
     SELECT checkpoint_id AS checkpointId, remote_topic_id AS remoteTopicId, epoch, topic, partition,
       partition_count AS partitionCount, through, landed_records AS landedRecords,
       landed_bytes AS landedBytes, lost_records AS lostRecords, remote_offset AS remoteOffset,
-      accepted_at AS acceptedAt, landed_at AS landedAt, session
+      accepted_at AS acceptedAt, landed_at AS landedAt, session,
+      source_incarnation AS sourceIncarnation, source_next AS sourceNext
     FROM checkpoints WHERE alias_id = ? AND epoch = ? AND topic = ? AND partition = ?`),
   addCheckpoint: db.prepare<[number, string, string, number, string]>(`
     INSERT INTO checkpoints (alias_id, epoch, topic, partition, partition_count, through,
@@ -68,7 +69,8 @@ export const unitStatements = (db: Database) => ({
     UPDATE checkpoints SET partition_count = @partitionCount, through = @through,
       landed_records = @landedRecords, landed_bytes = @landedBytes, lost_records = @lostRecords,
       remote_topic_id = @remoteTopicId, remote_offset = @remoteOffset, accepted_at = @acceptedAt,
-      landed_at = @landedAt, session = @session WHERE checkpoint_id = @id`),
+      landed_at = @landedAt, session = @session, source_incarnation = @sourceIncarnation,
+      source_next = @sourceNext WHERE checkpoint_id = @id`),
   saveMergedOffset: db.prepare<[number, number, number]>(
     'INSERT OR REPLACE INTO merged_offsets (checkpoint_id, topic_id, end_offset) VALUES (?, ?, ?)',
   ),

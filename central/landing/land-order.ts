@@ -41,6 +41,16 @@ function byStream(losses: readonly LossWrite[]): Map<string, LossWrite[]> {
   return streams;
 }
 
+/** Where the segment's last record stood at its source: nothing where it had no place there. */
+export function sourcePlace({ runs }: SegmentWrite) {
+  const last = runs.at(-1);
+  if (!last || last.incarnation === noIncarnation) return {};
+  const { incarnation, sourceOffset, count } = last;
+  return { sourceIncarnation: incarnation, sourceNext: sourceOffset + count };
+}
+
+const noIncarnation = '0'.repeat(32);
+
 /** A partition that its topic has. Throws a LandingError `refused`. */
 export function assertPartition(stream: Positioned): void {
   const { partition, partitionCount } = stream;

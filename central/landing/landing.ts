@@ -130,6 +130,10 @@ export interface Checkpoint extends StreamId {
   acceptedAt: number | null;
   landedAt: number | null;
   session: string;
+  /** Where the newest landed record with a place at its source stood; null: there is none. */
+  sourceIncarnation: string | null;
+  /** Source offset behind it, in that life of its topic. */
+  sourceNext: number | null;
 }
 
 export interface AliasSummary {

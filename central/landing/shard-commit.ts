@@ -8,6 +8,7 @@ import {
   assertWhole,
   inOrder,
   recordCount,
+  sourcePlace,
 } from './land-order.ts';
 import {
   type AliasWrite,
@@ -162,6 +163,7 @@ export class CommitStage {
     row.landedBytes += segment.payloadBytes;
     row.acceptedAt = Math.round(segment.acceptedTo);
     row.landedAt = at;
+    Object.assign(row, sourcePlace(segment));
     this.moves.push({ alias: alias.alias, segment, stream });
     return stream;
   }

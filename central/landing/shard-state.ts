@@ -126,7 +126,7 @@ export class ShardState {
 
   #stream(alias: string, id: StreamId, row: StreamRow | null): void {
     if (row === null) this.aliases.get(alias)?.streams.delete(streamKey(id));
-    else this.#streamEntry(alias, id).row = row;
+    else this.#streamEntry(alias, id).row = { ...unknownStream, ...row };
   }
 
   #fact(alias: string, key: string, value: string | null): void {
@@ -168,7 +168,7 @@ const unknownAlias: AliasRow = {
 export const unknownStream: StreamRow = {
   ...{ partitionCount: 0, through: -1, landedRecords: 0, landedBytes: 0, lostRecords: 0 },
   ...{ remoteOffset: 0, acceptedAt: null, landedAt: null, session: '' },
-  ...{ remoteTopic: null, merged: {} },
+  ...{ remoteTopic: null, merged: {}, sourceIncarnation: null, sourceNext: null },
 };
 
 export const copyKey = (into: string, from: string, partition: number): string =>

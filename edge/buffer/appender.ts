@@ -5,6 +5,7 @@ import { DeliverError } from '../deliver-error.ts';
 import type { Delivered, Delivery } from '../source/source.ts';
 import { admit } from './capacity.ts';
 import type { Idempotency } from './idempotency.ts';
+import type { LandedPlaces } from './landed-places.ts';
 import type { Ledger } from './ledger.ts';
 import { inTarget } from './merge.ts';
 import {
@@ -34,6 +35,7 @@ export interface AppenderParts {
   sealer: Sealer;
   ledger: Ledger;
   positions: Positions;
+  places: LandedPlaces;
   idempotency: Idempotency;
 }
 
@@ -97,6 +99,8 @@ class Commit {
     const isEmpty = records.length === 0 && !delivery.runs && sourceLoss === undefined;
     const { problem } = this.#topic(topic);
     if (problem && !isEmpty) return problem;
+    const landedTo = this.#landedTo(delivery);
+    if (landedTo !== undefined) return { ...nothingTaken, landedTo };
     const before = key === undefined ? undefined : idempotency.find(topic, key, this.#now);
     if (before) return before;
     const { partitions } = room.policy(topic);
@@ -110,6 +114,17 @@ class Commit {
     const answer = { accepted, declaredLost, duplicate: false };
     if (key !== undefined) idempotency.remember(topic, key, this.#now, answer);
     return answer;
+  }
+
+  #landedTo({ topic, incarnation, from, cutBack }: Delivery): number | undefined {
+    const { places } = this.#parts;
+    if (incarnation === undefined) return undefined;
+    if (cutBack) {
+      places.cutBack({ topic, incarnation, partition: cutBack.partition }, cutBack.offset);
+    }
+    if (!from) return undefined;
+    const next = places.next({ topic, incarnation, partition: from.partition });
+    return next > from.offset ? next : undefined;
   }
 
   #tooManyStreams(topic: string, placed: Placed): DeliverError | undefined {
@@ -273,6 +288,8 @@ class Commit {
     else ledger.declare(stream, { pos, span: 1, bytes, from: now, to: now, reason, detail });
   }
 }
+
+const nothingTaken = { accepted: 0, declaredLost: 0, duplicate: false };
 
 function badTopic(topic: string, alias: string): DeliverError | undefined {
   const problem =

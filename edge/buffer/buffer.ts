@@ -1,4 +1,10 @@
-import type { Heartbeat, HeartbeatStream, HelloStream, StreamId } from '#shared/wire/link.ts';
+import type {
+  Heartbeat,
+  HeartbeatStream,
+  HelloFork,
+  HelloStream,
+  StreamId,
+} from '#shared/wire/link.ts';
 import type { Loss } from '#shared/wire/loss.ts';
 import type { Delivered, Delivery } from '../source/source.ts';
 
@@ -14,6 +20,8 @@ export interface RecordBuffer {
   /** Durable when resolved. Rejects with a DeliverError; then nothing of the delivery was kept. */
   append(delivery: Delivery): Promise<Delivered>;
   positions(prefix: string): Promise<Map<string, globalThis.Buffer>>;
+  /** By partition, the source offset before which all has landed through another buffer. */
+  landedPlaces(topic: string, incarnation: string): Promise<Map<number, number>>;
 
   /**
    * Frames to send, encoded, in sequence order per stream and fair between streams. `from` names
@@ -43,12 +51,10 @@ export interface RecordBuffer {
   /**
    * Becomes a new epoch and a new session. Records appended in sessions that no central confirmed
    * ('unconfirmed': above HelloStream.confirmed) or all that are left ('all': above the cursor, or
-   * above `keep` in the streams it names) get new sequences from 0 there; nothing is dropped.
+   * above `keep` in the streams it names) get new sequences from 0 there. What `sources` say has
+   * landed is dropped, now and when it is delivered again; nothing else is.
    */
-  fork(
-    scope: 'unconfirmed' | 'all',
-    keep: readonly (StreamId & { through: number })[],
-  ): Promise<void>;
+  fork(order: ForkOrder): Promise<void>;
 
   /** Streams changed since `version` (0: all), at most `maxStreams`, and the totals. O(changed). */
   report(version: number, maxStreams: number): Promise<BufferReport>;
@@ -65,6 +71,8 @@ export interface RecordBuffer {
   close(): Promise<void>;
 }
 
+export type ForkOrder = Pick<HelloFork, 'scope' | 'keep' | 'sources' | 'sourcesAt'>;
+
 export interface BufferIdentity {
   epoch: string;
   session: string;
@@ -72,6 +80,8 @@ export interface BufferIdentity {
   /** As in Hello; left out: none. */
   unconfirmed?: readonly string[];
   centralId: string | null;
+  /** As in Hello. */
+  sourcesAt: number;
 }
 
 export interface ReadRequest {

@@ -1,6 +1,6 @@
 import type { RecordHeader } from '#shared/wire/record.ts';
 import type { RecordRun } from '#shared/wire/record-run.ts';
-import type { DeliveredRecord, Delivery } from '../source/source.ts';
+import type { DeliveredRecord, Delivery, SourceOffset } from '../source/source.ts';
 
 /**
  * Deliveries on their way to the worker: all numbers in one array, all bytes in another, both
@@ -9,9 +9,11 @@ import type { DeliveredRecord, Delivery } from '../source/source.ts';
  *
  *   numbers  := delivery*
  *   delivery := topic · flags · key · lossRecords · lossDetail · lossPartition · incarnation
- *               · partitions (0 none) · set · delete · records · runs · runsPartition
+ *               · partitions (0 none) · from · cutBack · set · delete · records · runs
+ *               · runsPartition
  *               · { keyLength · valueLength }set · { keyLength }delete · record{records}
  *               · run{runs}
+ *   from, cutBack := partition (NaN none) · offset
  *   record   := timestamp · keyLength (-1 null) · valueLength (-1 null) · partition (NaN none)
  *               · sourceOffset (NaN none; not there without an incarnation)
  *               · headers · { nameLength · valueLength (-1 null) }headers
@@ -57,7 +59,7 @@ export class DeliveryPacker {
     const gone = positions?.delete ?? [];
     this.#count += 1;
     const runs = delivery.runs?.runs ?? [];
-    this.#reserve(13 + 2 * set.size + gone.length);
+    this.#reserve(17 + 2 * set.size + gone.length);
     this.#text(delivery.topic);
     this.#number(
       (whenFull === 'refuse' ? flag.refuse : 0) +
@@ -71,6 +73,8 @@ export class DeliveryPacker {
     this.#number(sourceLoss?.partition ?? Number.NaN);
     this.#text(incarnation ?? '');
     this.#number(delivery.partitions ?? 0);
+    this.#place(delivery.from);
+    this.#place(delivery.cutBack);
     this.#number(set.size);
     this.#number(gone.length);
     this.#number(records.length);
@@ -137,6 +141,11 @@ export class DeliveryPacker {
     }
   }
 
+  #place(place: SourceOffset | undefined): void {
+    this.#number(place?.partition ?? Number.NaN);
+    this.#number(place?.offset ?? 0);
+  }
+
   #number(n: number): void {
     this.#numbers[this.#at++] = n;
   }
@@ -200,6 +209,8 @@ class PackReader {
     const lossPartition = this.#number();
     const incarnation = this.#text();
     const partitions = this.#number();
+    const from = this.#place();
+    const cutBack = this.#place();
     const numbered = (flags & flag.incarnation) !== 0;
     const setCount = this.#number();
     const deleteCount = this.#number();
@@ -221,8 +232,16 @@ class PackReader {
       ...(flags & flag.loss && { sourceLoss: { records: lost, detail, ...within } }),
       ...(numbered && { incarnation }),
       ...(partitions > 0 && { partitions }),
+      ...(from && { from }),
+      ...(cutBack && { cutBack }),
       ...(runCount > 0 && { runs: { partition: runsPartition, runs } }),
     };
+  }
+
+  #place(): SourceOffset | undefined {
+    const partition = this.#number();
+    const offset = this.#number();
+    return Number.isNaN(partition) ? undefined : { partition, offset };
   }
 
   #run(): RecordRun {

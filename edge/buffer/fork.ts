@@ -1,5 +1,7 @@
 import type { StreamId } from '#shared/wire/link.ts';
 import { streamKey } from '#shared/wire/link.ts';
+import type { LandedPlaces } from './landed-places.ts';
+import { dropLanded } from './landed-prefix.ts';
 import type { Ledger } from './ledger.ts';
 import type { LossRows } from './loss-rows.ts';
 import type { Sealer } from './sealer.ts';
@@ -12,6 +14,7 @@ export interface ForkParts {
   losses: LossRows;
   ledger: Ledger;
   sealer: Sealer;
+  places: LandedPlaces;
 }
 
 export interface ForkRequest {
@@ -22,23 +25,30 @@ export interface ForkRequest {
 }
 
 /** Positions of one stream that move, in order. */
-interface Piece {
+export interface Piece {
   stream: Stream;
   from: number;
   to: number;
+  /** Positions before `from` that are there no more. */
+  dropped: number;
 }
 
 /**
  * Moves the end of every log to streams of a new epoch. Only names and counters change: a segment
  * keeps its place and is sealed again under its new name when it is read, so that a backlog of any
- * size moves in one short transaction.
+ * size moves in one short transaction. Answers how many records did not move, since they have
+ * landed (landed-prefix.ts).
  */
-export function fork(parts: ForkParts, request: ForkRequest): void {
+export function fork(parts: ForkParts, request: ForkRequest): number {
   const { streams } = parts;
+  let landed = 0;
   const kept = new Map(request.keep.map((id) => [streamKey(id), id.through]));
   const logs = new Map([...streams].map((stream) => [stream.log, streams.ofLog(stream.log)]));
   for (const members of logs.values()) {
-    const pieces = members.flatMap((stream) => pieceOf(parts, stream, request, kept));
+    const found = members.flatMap((stream) => pieceOf(parts, stream, request, kept));
+    for (const piece of found) landed += dropLanded(parts, piece);
+    for (const piece of found) if (piece.from > piece.to) closeGap(parts, piece);
+    const pieces = found.filter(({ from, to }) => from <= to);
     if (pieces.length === 0) continue;
     const { topic, partition } = members[0]!;
     const base = makeSuffix(parts, members, pieces);
@@ -46,6 +56,13 @@ export function fork(parts: ForkParts, request: ForkRequest): void {
     for (const piece of pieces) rename(parts, piece, target);
     parts.ledger.refreshOldest(target);
   }
+  return landed;
+}
+
+/** Nothing of the piece is left. */
+function closeGap({ ledger }: ForkParts, { stream, dropped }: Piece): void {
+  stream.head -= dropped;
+  ledger.refreshOldest(stream);
 }
 
 function pieceOf(
@@ -62,7 +79,7 @@ function pieceOf(
   const row = segments.holding(stream.log, from);
   if (row && row.pos < from) sealer.cut(stream, row, from);
   ledger.split(stream, from);
-  return [{ stream, from, to: headPosition(stream) }];
+  return [{ stream, from, to: headPosition(stream), dropped: 0 }];
 }
 
 /**
@@ -115,7 +132,7 @@ function rename({ segments, losses, ledger }: ForkParts, piece: Piece, target: S
   stream.accepted -= records;
   target.accepted += records;
   const span = to - from + 1;
-  stream.head -= span;
+  stream.head -= span + piece.dropped;
   target.head += span;
   target.newest = Math.max(target.newest, stream.newest);
   ledger.refreshOldest(stream);

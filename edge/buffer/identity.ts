@@ -18,6 +18,7 @@ export class Identity {
       session: meta.text('session') ?? '',
       previous: meta.text('previous'),
       centralId: meta.text('central_id'),
+      sourcesAt: meta.number('sources_at') ?? -1,
     };
   }
 
@@ -45,12 +46,18 @@ export class Identity {
       session: this.#newId(),
       previous: this.isConfirmed ? session : previous,
       centralId,
+      sourcesAt: this.#meta.number('sources_at') ?? -1,
     };
     this.#meta.set('epoch', next.epoch);
     this.#meta.set('session', next.session);
     this.#meta.set('previous', next.previous);
     this.#meta.set('session_confirmed', 0);
     return next;
+  }
+
+  /** In a fork: how far its sources have landed; see Hello.sourcesAt. */
+  told(sourcesAt: number): void {
+    this.#meta.set('sources_at', sourcesAt);
   }
 
   confirm(centralId: string): BufferIdentity {

@@ -38,6 +38,7 @@ export async function openInlineBuffer(
         queue.submit([{ delivery, settle }]);
       }),
     positions: async (prefix) => store.positions(prefix),
+    landedPlaces: async (topic, incarnation) => store.landedPlaces(topic, incarnation),
     read: async (request) => store.read(request),
     acknowledge: (acks) => freeing(() => store.acknowledge(acks)),
     cut: async (stream, expected) => store.cut(stream, expected),
@@ -46,7 +47,7 @@ export async function openInlineBuffer(
     clip: (stream, lossFirst, landed) => freeing(() => store.clip(stream, lossFirst, landed)),
     helloStreams: async () => store.helloStreams(),
     confirmSession: async (centralId) => store.confirmSession(centralId),
-    fork: async (scope, keep) => store.fork(scope, keep),
+    fork: async (order) => store.fork(order),
     report: async (version, maxStreams) => ({
       ...store.report(version, maxStreams),
       blocked: queue.isBlocked,

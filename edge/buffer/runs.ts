@@ -1,7 +1,6 @@
 import type { Clock } from '#shared/std/clock.ts';
-import type { StreamId } from '#shared/wire/link.ts';
 import { AcceptClock } from './accept-clock.ts';
-import type { BufferIdentity } from './buffer.ts';
+import type { BufferIdentity, ForkOrder } from './buffer.ts';
 import { type ForkParts, fork } from './fork.ts';
 import { Identity } from './identity.ts';
 import type { Meta } from './meta.ts';
@@ -65,16 +64,20 @@ export class Runs {
   }
 
   /** See RecordBuffer.fork: as if the agent had been started again, in a new epoch. */
-  fork(scope: 'unconfirmed' | 'all', keep: readonly (StreamId & { through: number })[]): void {
-    const { transactions } = this.#parts;
+  fork({ scope, keep, sources, sourcesAt }: ForkOrder): number {
+    const { transactions, places } = this.#parts;
+    let landed = 0;
     this.#identity.adopt(
       transactions.durably('fork', () => {
         const epoch = this.#identity.newEpoch();
-        fork(this.#parts, { scope, keep, epoch });
+        places.put(sources ?? []);
+        landed = fork(this.#parts, { scope, keep, epoch });
+        if (sourcesAt !== undefined) this.#identity.told(sourcesAt);
         return this.#begin(epoch);
       }),
     );
     this.#readRetired();
+    return landed;
   }
 
   /** Remembers where the clock is. Within a transaction. */

@@ -89,6 +89,7 @@ function copyAll(old: Database, fresh: Database): number {
   let copied = copyRows(old, fresh, 'meta', { key: 'key' });
   copied += copyRows(old, fresh, 'streams', { key: 'id' });
   copied += copyRows(old, fresh, 'positions', { key: 'key' });
+  copied += copyRows(old, fresh, 'landed_places', { key: 'topic' });
   copied += copyRows(old, fresh, 'idempotency', { key: 'id' });
   copied += copyRows(old, fresh, 'losses', { key: 'id' });
   copied += copyRows(old, fresh, 'quarantine', { key: 'id' });

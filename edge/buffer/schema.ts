@@ -11,7 +11,7 @@ import { BufferOpenError } from './buffer-errors.ts';
  * Segments and losses that have not landed tile a stream's positions behind its cursor without a
  * hole. Sizes that are read alone stand before the blob, which may span pages.
  */
-const version = 2;
+const version = 3;
 
 const tables = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -106,8 +106,19 @@ const sourceRuns = `
     BEGIN DELETE FROM source_runs WHERE id = OLD.id; END;
 `;
 
+/** How far sources have landed through other buffers, as central told. */
+const landedPlaces = `
+  CREATE TABLE landed_places (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    incarnation TEXT NOT NULL,
+    next INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, incarnation)
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** `migrations[n]` brings a file from version n to n + 1. */
-const migrations: readonly string[] = [tables, sourceRuns];
+const migrations: readonly string[] = [tables, sourceRuns, landedPlaces];
 
 export function schemaVersion(database: Database): number {
   return database.pragma('user_version', { simple: true }) as number;

@@ -9,6 +9,7 @@ import type {
   BufferIdentity,
   BufferOptions,
   BufferReport,
+  ForkOrder,
   LedgerLoss,
   ReadBatch,
   ReadRequest,
@@ -16,6 +17,7 @@ import type {
 import { isDiskFull, sqliteCode } from './buffer-errors.ts';
 import { Custody } from './custody.ts';
 import { Idempotency } from './idempotency.ts';
+import { LandedPlaces } from './landed-places.ts';
 import { Ledger } from './ledger.ts';
 import { LossRows } from './loss-rows.ts';
 import { Meta } from './meta.ts';
@@ -62,6 +64,7 @@ export class Store {
   readonly #losses: LossRows;
   readonly #room: Room;
   readonly #positions: Positions;
+  readonly #places: LandedPlaces;
   readonly #quarantine: Quarantine;
   readonly #transactions: Transactions;
   readonly #runs: Runs;
@@ -79,7 +82,8 @@ export class Store {
     const ledger = new Ledger(losses, segments, clock);
     const runRows = new SourceRunRows(database);
     const sealer = new Sealer({ segments, runs: runRows, ledger }, options);
-    const books = { streams, segments, losses, ledger, sealer };
+    const places = new LandedPlaces(database);
+    const books = { streams, segments, losses, ledger, sealer, places };
     const transactions = new Transactions(database, streams, (step) => this.#step(step));
     this.#parts = parts;
     this.#streams = streams;
@@ -87,6 +91,7 @@ export class Store {
     this.#transactions = transactions;
     this.#trouble = new Trouble(reserve, log, parts.onDamage);
     this.#positions = new Positions(database);
+    this.#places = places;
     this.#quarantine = new Quarantine(database, Math.floor(budget.records / 16));
     this.#room = new Room(database, books, options, budget);
     const runs = new Runs({ ...books, meta: new Meta(database), transactions, clock, newId });
@@ -148,6 +153,10 @@ export class Store {
     return this.#trouble.attempt(() => this.#positions.startingWith(prefix));
   }
 
+  landedPlaces(topic: string, incarnation: string): Map<number, number> {
+    return this.#trouble.attempt(() => this.#places.ofTopic(topic, incarnation));
+  }
+
   read(request: ReadRequest): ReadBatch {
     return this.#trouble.insist(() => this.#reader.read(request, this.#runs.now()));
   }
@@ -187,8 +196,10 @@ export class Store {
     for (const stream of this.#streams) doubtSent(stream);
   }
 
-  fork(scope: 'unconfirmed' | 'all', keep: Acks): void {
-    this.#trouble.insist(() => this.#runs.fork(scope, keep));
+  fork(order: ForkOrder): void {
+    const records = this.#trouble.insist(() => this.#runs.fork(order));
+    if (records === 0) return;
+    this.#parts.log.info({ records }, 'dropped what had landed through another buffer');
   }
 
   /** Without `blocked`, which the host of the store knows. */

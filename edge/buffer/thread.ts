@@ -130,6 +130,7 @@ class ThreadBuffer implements RecordBuffer {
           ]),
         ),
     );
+  landedPlaces: RecordBuffer['landedPlaces'] = (...args) => this.#call('landedPlaces', ...args);
   read: RecordBuffer['read'] = (request) => this.#call('read', request);
   acknowledge: RecordBuffer['acknowledge'] = (acks) => this.#call('acknowledge', acks);
   cut: RecordBuffer['cut'] = (stream, expected) => this.#call('cut', stream, expected);
@@ -138,7 +139,7 @@ class ThreadBuffer implements RecordBuffer {
   helloStreams: RecordBuffer['helloStreams'] = () => this.#call('helloStreams');
   confirmSession: RecordBuffer['confirmSession'] = (centralId) =>
     this.#call('confirmSession', centralId);
-  fork: RecordBuffer['fork'] = (scope, keep) => this.#call('fork', scope, keep);
+  fork: RecordBuffer['fork'] = (order) => this.#call('fork', order);
   report: RecordBuffer['report'] = (...args) => this.#call('report', ...args);
   losses: RecordBuffer['losses'] = (limit) => this.#call('losses', limit);
   probe: RecordBuffer['probe'] = () => this.#call('probe');
@@ -197,11 +198,13 @@ class ThreadBuffer implements RecordBuffer {
   }
 
   #settle({ delivered, failed }: Settled): void {
-    for (let i = 0; i < delivered.length; i += 4) {
+    for (let i = 0; i < delivered.length; i += 5) {
+      const landedTo = delivered[i + 4]!;
       this.#taken(this.#deliveries, delivered[i]!)?.resolve({
         accepted: delivered[i + 1]!,
         declaredLost: delivered[i + 2]!,
         duplicate: delivered[i + 3] === 1,
+        ...(!Number.isNaN(landedTo) && { landedTo }),
       });
     }
     for (const { id, code, message } of failed) {

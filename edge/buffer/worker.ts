@@ -14,6 +14,7 @@ import type { Store } from './store.ts';
 
 export type StoreCall =
   | 'positions'
+  | 'landedPlaces'
   | 'read'
   | 'acknowledge'
   | 'cut'
@@ -41,7 +42,7 @@ export type WorkerAnswer =
 
 /** What became of deliveries, by the ids they were sent with. */
 export interface Settled {
-  /** Four numbers each: id, accepted, declared lost, 1 for a duplicate. */
+  /** Five numbers each: id, accepted, declared lost, 1 for a duplicate, landedTo (NaN none). */
   delivered: Float64Array<ArrayBuffer>;
   failed: { id: number; code: DeliverError['code']; message: string }[];
 }
@@ -104,8 +105,8 @@ class BufferWorker {
     if (outcome instanceof DeliverError) {
       this.#failed.push({ id, code: outcome.code, message: outcome.message });
     } else {
-      const { accepted, declaredLost, duplicate } = outcome;
-      this.#delivered.push(id, accepted, declaredLost, duplicate ? 1 : 0);
+      const { accepted, declaredLost, duplicate, landedTo = Number.NaN } = outcome;
+      this.#delivered.push(id, accepted, declaredLost, duplicate ? 1 : 0, landedTo);
     }
     // What had waited is told apart from the answers to a pack.
     if (!this.#handling) queueMicrotask(() => this.#tell(false));

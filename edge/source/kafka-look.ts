@@ -124,6 +124,7 @@ export class KafkaLook {
     const fresh = info.partitions.filter(({ partition }) => !known.parts.has(partition));
     if (fresh.length === 0) return;
     const starts = await this.#startsOf(
+      known,
       fresh.map(({ partition }) => ({ topic: info.topic, partition })),
     );
     const parts = fresh.map(({ partition }, i) =>
@@ -136,13 +137,19 @@ export class KafkaLook {
     for (const part of parts) known.parts.set(part.partition, part);
   }
 
-  async #startsOf(of: { topic: string; partition: number }[]): Promise<number[]> {
-    const { admin, settings } = this.#parts;
-    const isFirst = settings.start === 'latest' && this.#pending!.has(of[0]!.topic);
+  /** What another buffer of the site has carried is not read again, nor is a gap left behind it. */
+  async #startsOf(
+    { topic, incarnation }: KafkaTopic,
+    of: { topic: string; partition: number }[],
+  ): Promise<number[]> {
+    const { admin, settings, context } = this.#parts;
+    const isFirst = settings.start === 'latest' && this.#pending!.has(topic);
+    const landed = await context.landed?.(topic, incarnation);
     const isolation = settings.isolation === 'read_committed' ? 'committed' : 'uncommitted';
     const offsets = await admin.offsets(of, isFirst ? 'latest' : 'earliest', isolation);
     return of.map(
-      ({ topic, partition }, i) => this.#starts.get(`${topic}/${partition}`) ?? offsets[i]!,
+      ({ partition }, i) =>
+        this.#starts.get(`${topic}/${partition}`) ?? landed?.get(partition) ?? offsets[i]!,
     );
   }
 

@@ -60,6 +60,7 @@ export class KafkaReading {
       ...{ name: settings.name, alias, context, topics, clock, random },
       pause: (part) => this.#reader.remove(part),
       resume: (part) => this.#resume(part),
+      seek: (part) => this.#reader.seek(part, { offset: part.next }),
     });
     this.#look = new KafkaLook({
       ...{ settings, alias, admin: kafka.admin, context, take: this.#take, topics },
@@ -177,8 +178,8 @@ export class KafkaReading {
     const found = await seeOutOfRange(part, kafka.admin);
     if (found.kind === 'purged') {
       const { records, detail, start: next } = found;
-      await this.#take.lose(part, { records, detail, next });
-      this.#goOn(part, detail);
+      const isLost = await this.#take.lose(part, { records, detail, next });
+      if (isLost) this.#goOn(part, detail);
     } else if (found.kind === 'behind') {
       const times = (this.#behind.get(part) ?? 0) + 1;
       this.#behind.set(part, times);

@@ -5,7 +5,7 @@ import { DeliverError } from '../deliver-error.ts';
 import { positionKey, positionValue } from './kafka-position.ts';
 import { type Chunk, chunksOf } from './kafka-records.ts';
 import type { KafkaPart, KafkaTopic } from './kafka-topic.ts';
-import type { Delivered, SourceContext } from './source.ts';
+import type { Delivered, Delivery, SourceContext } from './source.ts';
 
 export interface TakeParts {
   name: string;
@@ -15,6 +15,8 @@ export interface TakeParts {
   /** Takes a partition out of the reading, and lets it in again. */
   pause(part: KafkaPart): void;
   resume(part: KafkaPart): void;
+  /** It goes on at its `next`, elsewhere than behind what was read. */
+  seek(part: KafkaPart): void;
   clock: Clock;
   random: () => number;
 }
@@ -59,18 +61,23 @@ export class KafkaTake {
     const { batches, nextOffset: end } = fetched;
     const { alias } = this.#parts;
     for (const chunk of chunksOf(batches, { partition, from, end, alias })) {
-      if (part.over) return;
-      await this.#deliver(topic, part, chunk);
+      if (part.over || !(await this.#deliver(topic, part, chunk))) return;
     }
   }
 
-  /** A loss of the source itself, and where it goes on behind it. */
-  async lose(part: KafkaPart, loss: { records: number; detail: string; next: number }) {
+  /**
+   * A loss of the source itself, and where it goes on behind it. False where there is none: it has
+   * landed, and `next` is behind that.
+   */
+  async lose(
+    part: KafkaPart,
+    loss: { records: number; detail: string; next: number },
+  ): Promise<boolean> {
     const topic = this.#parts.topics.get(part.topic);
-    if (!topic || part.over) return;
+    if (!topic || part.over) return false;
     const { records, detail, next } = loss;
     const lost = { records, detail };
-    await working(part, () =>
+    return working(part, () =>
       this.#deliver(topic, part, { records: [], runs: [], looped: 0, next, lost }),
     );
   }
@@ -80,15 +87,24 @@ export class KafkaTake {
     const topic = this.#parts.topics.get(part.topic);
     if (!topic || part.over) return;
     part.next = next;
-    await working(part, () => this.keep(topic, [part]));
+    const { incarnation } = topic;
+    const cutBack = { partition: part.partition, offset: next };
+    await working(part, () => this.keep(topic, [part], { incarnation, cutBack }));
   }
 
   /** Writes where these partitions are, without records. */
-  async keep(topic: KafkaTopic, parts: readonly KafkaPart[]): Promise<void> {
+  async keep(
+    topic: KafkaTopic,
+    parts: readonly KafkaPart[],
+    more: Pick<Delivery, 'incarnation' | 'cutBack'> = {},
+  ): Promise<void> {
     const kept = parts.map((part) => ({ part, next: part.next }));
     const positions = this.positions(topic, parts);
     const name = topic.topic;
-    await this.#parts.context.deliver({ topic: name, records: [], whenFull: 'refuse', positions });
+    await this.#parts.context.deliver({
+      ...{ topic: name, records: [], whenFull: 'refuse', positions },
+      ...more,
+    });
     for (const { part, next } of kept) part.stored = next;
   }
 
@@ -97,22 +113,30 @@ export class KafkaTake {
     this.#stop.abort();
   }
 
-  async #deliver(topic: KafkaTopic, part: KafkaPart, chunk: Chunk): Promise<void> {
+  /** False where it has landed through another buffer: then it goes on behind that. */
+  async #deliver(topic: KafkaTopic, part: KafkaPart, chunk: Chunk): Promise<boolean> {
     const { records, runs, lost, next, looped } = chunk;
     const { partition } = part;
     if (records.length > 0 || runs.length > 0 || lost) {
       const delivered = await this.#parts.context.deliver({
         ...{ topic: topic.topic, records, whenFull: 'refuse' },
         ...{ incarnation: topic.incarnation, partitions: topic.partitions },
+        from: { partition, offset: part.next },
         ...(runs.length > 0 && { runs: { partition, runs } }),
         ...(lost && { sourceLoss: { ...lost, partition } }),
         positions: this.positions(topic, [part], next),
       });
+      if (delivered.landedTo !== undefined) {
+        part.next = delivered.landedTo;
+        this.#parts.seek(part);
+        return false;
+      }
       this.#count(delivered);
       part.stored = next;
     }
     this.looped += looped;
     part.next = next;
+    return true;
   }
 
   #count({ accepted }: Delivered): void {
@@ -182,10 +206,10 @@ export class KafkaTake {
 }
 
 /** Whoever puts an end to the partition waits for it. */
-async function working(part: KafkaPart, task: () => Promise<void>): Promise<void> {
+async function working<T>(part: KafkaPart, task: () => Promise<T>): Promise<T> {
   const work = task();
   part.work = work.catch(() => undefined);
-  await work.finally(() => {
+  return work.finally(() => {
     part.work = undefined;
   });
 }

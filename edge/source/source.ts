@@ -63,6 +63,18 @@ export interface Delivery {
    * records. Partition 0 unless given.
    */
   sourceLoss?: { records: number; detail: string; partition?: number };
+  /**
+   * Where all of it begins at the source, in one partition of the life `incarnation`. What has
+   * landed from there already, through another buffer, is not taken: `Delivered.landedTo`.
+   */
+  from?: SourceOffset;
+  /** The source's log was cut back: what lands from here on is new, whatever had landed before. */
+  cutBack?: SourceOffset;
+}
+
+export interface SourceOffset {
+  partition: number;
+  offset: number;
 }
 
 export interface DeliveredRecord extends WireRecord {
@@ -82,6 +94,11 @@ export interface Delivered {
   /** Records that could not be kept and were declared a loss at once (too large, not encodable). */
   declaredLost: number;
   duplicate: boolean;
+  /**
+   * Nothing of it was taken, nor did positions move: all before this source offset has landed
+   * already, and the source goes on there.
+   */
+  landedTo?: number;
 }
 
 /** What a source is given. */
@@ -94,4 +111,10 @@ export interface SourceContext {
   deliver(delivery: Delivery): Promise<Delivered>;
   /** Positions committed earlier whose keys begin with `prefix`. */
   positions(prefix: string): Promise<Map<string, Buffer>>;
+  /**
+   * How far each partition of a topic has landed through another buffer of this site, by partition:
+   * where to begin what was never read here. A buffer that no central knows yet is introduced
+   * first, for a while.
+   */
+  landed?(topic: string, incarnation: string): Promise<Map<number, number>>;
 }

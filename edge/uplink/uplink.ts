@@ -209,6 +209,7 @@ export class Uplink {
         agent,
         clock: clock.now(),
         streams: await buffer.helloStreams(),
+        sourcesAt: identity.sourcesAt,
       };
       const answer = await client.hello(hello, requestTimeoutMs, signal);
       this.#status.centralId = answer.centralId;
@@ -218,7 +219,7 @@ export class Uplink {
         throw new LinkError('denied', `${answer.reason}; nothing is sent until it is adopted`);
       }
       log.warn({ reason: answer.reason, scope: answer.scope }, 'becomes a new epoch');
-      await buffer.fork(answer.scope, answer.keep);
+      await buffer.fork(answer);
     }
   }
 

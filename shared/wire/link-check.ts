@@ -92,6 +92,7 @@ const hello = object({
   agent,
   clock: count,
   streams: list(helloStream, limits.streamsPerEdge),
+  sourcesAt: optional(sequenceOrNone),
 });
 
 export function checkHello(json: unknown): Hello {
@@ -166,6 +167,13 @@ export function checkHeartbeat(json: unknown): Heartbeat {
   return message;
 }
 
+const sourcePlace = object({
+  topic: streamId.topic,
+  partition: streamId.partition,
+  incarnation: id32,
+  next: count,
+});
+
 const helloAnswer = union('outcome', {
   accepted: object({
     centralId,
@@ -179,6 +187,8 @@ const helloAnswer = union('outcome', {
     centralId,
     scope: oneOf('unconfirmed', 'all'),
     keep: ofStreams,
+    sources: optional(list(sourcePlace, limits.streamsPerEdge)),
+    sourcesAt: optional(count),
     reason: sentence,
   }),
   'adopt-needed': object({

@@ -73,6 +73,11 @@ export interface Hello {
   /** Wall clock, ms. */
   clock: number;
   streams: HelloStream[];
+  /**
+   * `sourcesAt` of the fork that this buffer followed last; -1: none told it. Left out by an agent
+   * that does not want to be told.
+   */
+  sourcesAt?: number;
 }
 
 export type HelloAnswer = HelloAccepted | HelloFork | HelloAdopt;
@@ -106,7 +111,23 @@ export interface HelloFork {
    * in the old epoch and stay where they are; only what is above moves.
    */
   keep: (StreamId & { through: number })[];
+  /**
+   * How far the site's sources have landed here, whichever buffer brought it: what is before such a
+   * place is not landed again. Told to a buffer that asks; left out: nothing is known.
+   */
+  sources?: SourcePlace[];
+  /** Differs when more has landed of them. */
+  sourcesAt?: number;
   reason: string;
+}
+
+/** All that a partition of a source's topic holds before `next` has landed, or is a loss. */
+export interface SourcePlace {
+  topic: string;
+  partition: number;
+  /** Life of the topic at its source, 32 hexadecimal digits. */
+  incarnation: string;
+  next: number;
 }
 
 /** Central expects sequences that the edge no longer has: a person must run `edges adopt`. */

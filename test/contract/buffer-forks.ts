@@ -38,7 +38,7 @@ export function describeForks(context: BufferContext): void {
     await context.crash();
     const before = context.buffer.identity;
     await context.buffer.append(delivery('t', 'c', 'd'));
-    await context.buffer.fork('unconfirmed', []);
+    await context.buffer.fork({ scope: 'unconfirmed', keep: [] });
     const { buffer } = context;
     expect(buffer.identity.epoch).not.toBe(before.epoch);
     expect(buffer.identity.session).not.toBe(before.session);
@@ -72,7 +72,7 @@ export function describeForks(context: BufferContext): void {
     const before = buffer.identity;
     const id = stream(buffer, 't');
     await buffer.acknowledge([{ ...id, through: 0 }]);
-    await buffer.fork('all', [{ ...id, through: 1 }]);
+    await buffer.fork({ scope: 'all', keep: [{ ...id, through: 1 }] });
     expect(buffer.identity.previous).toBe(before.session);
     expect(await buffer.helloStreams()).toMatchObject([
       { epoch: before.epoch, head: 1, cursor: 0, confirmed: 1 },
@@ -89,7 +89,7 @@ export function describeForks(context: BufferContext): void {
     await buffer.append({ topic: 't', records: [record('a'), { ...record('b'), partition: 1.5 }] });
     await buffer.append({ ...delivery('t', 'c'), sourceLoss: { records: 3, detail: 'x' } });
     await readAll(buffer);
-    await buffer.fork('all', []);
+    await buffer.fork({ scope: 'all', keep: [] });
     expect(await buffer.losses(5)).toMatchObject([
       { epoch: buffer.identity.epoch, first: 3, scope: 'source' },
       { epoch: buffer.identity.epoch, first: 1, scope: 'stream' },
@@ -112,7 +112,7 @@ export function describeForks(context: BufferContext): void {
       all.push(...batch);
       await buffer.append(delivery('t', ...batch));
       if (round % 2 === 0) keep.push({ ...stream(buffer, 't'), through: 2 });
-      await buffer.fork('all', keep);
+      await buffer.fork({ scope: 'all', keep: keep });
     }
     const seen: string[] = [];
     for (;;) {
@@ -130,10 +130,10 @@ export function describeForks(context: BufferContext): void {
   test('what stays of a later epoch stays, also when all moves out of an earlier one', async () => {
     const { buffer } = context;
     await buffer.append(delivery('t', 'a', 'b', 'c', 'd', 'e'));
-    await buffer.fork('all', [{ ...stream(buffer, 't'), through: 1 }]);
+    await buffer.fork({ scope: 'all', keep: [{ ...stream(buffer, 't'), through: 1 }] });
     await buffer.append(delivery('t', 'f'));
     const second = stream(buffer, 't');
-    await buffer.fork('all', [{ ...second, through: 0 }]);
+    await buffer.fork({ scope: 'all', keep: [{ ...second, through: 0 }] });
     await buffer.append(delivery('t', 'g'));
     const third = stream(buffer, 't');
     expect(await buffer.helloStreams()).toMatchObject([

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Delivery } from '#edge/source/source.ts';
 import { batchHeaderBytes } from '#shared/wire/batch-layout.ts';
 import type { SegmentFrame } from '#shared/wire/frame.ts';
@@ -7,6 +7,7 @@ import type { RecordRun } from '#shared/wire/record-run.ts';
 import {
   type BufferContext,
   delivery,
+  expectBalance,
   losses,
   readAll,
   record,
@@ -59,7 +60,7 @@ export function describeOrigins(context: BufferContext): void {
     await context.buffer.acknowledge([{ ...stream(context.buffer, 't'), through: 4 }]);
     const rest = () => readAll(context.buffer).then(segments);
     expect(places(await rest()).map(([offset]) => offset)).toEqual(offsets.slice(5));
-    await context.buffer.fork('all', []);
+    await context.buffer.fork({ scope: 'all', keep: [] });
     const moved = await rest();
     expect(moved[0]!.first).toBe(0);
     expect(places(moved)).toEqual(offsets.slice(5).map((offset) => [offset, first]));
@@ -150,5 +151,81 @@ export function describeOrigins(context: BufferContext): void {
     expect(losses(await readAll(buffer))).toMatchObject([
       { partition: 3, loss: { records: 17, scope: 'source', reason: 'source-gap' } },
     ]);
+  });
+
+  describe('what has landed through another buffer', () => {
+    const landed = (next: number, incarnation = first) => [
+      { topic: 't', partition: 0, incarnation, next },
+    ];
+    const offsets = async () =>
+      places(segments(await readAll(context.buffer))).map(([offset]) => offset);
+
+    test('goes in the fork that tells it, at the beginning of what moves', async () => {
+      const { buffer } = context;
+      await buffer.append(numbered(first, 5, 6, 7, 8, 9));
+      await buffer.append({ ...delivery('t'), sourceLoss: { records: 2, detail: 'x' } });
+      await buffer.append(numbered(first, 12, 13));
+      await buffer.append(delivery('t', 'w'));
+      await buffer.fork({ scope: 'all', keep: [], sources: landed(13), sourcesAt: 7 });
+      expect(buffer.identity.sourcesAt).toBe(7);
+      expect(await offsets()).toEqual([13]);
+      const frames = await readAll(buffer);
+      expect(frames.map((frame) => frame.kind)).toEqual(['segment', 'segment']);
+      expect(segments(frames).map(({ first }) => first)).toEqual([0, 1]);
+      await expectBalance(buffer, 0);
+      await context.crash();
+      expect(context.buffer.identity.sourcesAt).toBe(7);
+      expect(await offsets()).toEqual([13]);
+      await context.buffer.acknowledge([{ ...stream(context.buffer, 't'), through: 1 }]);
+      await expectBalance(context.buffer, 2);
+    });
+
+    test('goes whole where all of it has landed, and what comes then begins anew', async () => {
+      const { buffer } = context;
+      await buffer.append(numbered(first, 5, 6));
+      await buffer.fork({ scope: 'all', keep: [], sources: landed(40), sourcesAt: 1 });
+      expect(await readAll(buffer)).toEqual([]);
+      await expectBalance(buffer, 0);
+      await buffer.append(numbered(first, 40, 41));
+      expect(segments(await readAll(buffer))).toMatchObject([{ first: 0, count: 2 }]);
+      await expectBalance(buffer, 0);
+    });
+
+    test('stays of another life of its topic, and behind what has not landed', async () => {
+      const { buffer } = context;
+      await buffer.append(numbered(second, 0, 1));
+      await buffer.append(numbered(first, 5, 6));
+      await buffer.fork({ scope: 'all', keep: [], sources: landed(6), sourcesAt: 1 });
+      expect(await offsets()).toEqual([0, 1, 5, 6]);
+    });
+
+    test('is not taken when it is delivered again: the source is told where to go on', async () => {
+      await context.buffer.fork({ scope: 'all', keep: [], sources: landed(6), sourcesAt: 1 });
+      await context.crash();
+      const { buffer } = context;
+      const positions = { set: new Map([['s/at', Buffer.from('1')]]) };
+      const from = (offset: number, incarnation = first) => ({
+        ...numbered(incarnation, offset, offset + 1),
+        ...{ from: { partition: 0, offset }, positions },
+      });
+      expect(await buffer.append(from(5))).toEqual({
+        ...{ accepted: 0, declaredLost: 0, duplicate: false, landedTo: 6 },
+      });
+      expect((await buffer.positions('s/')).size).toBe(0);
+      expect(await buffer.append(from(5, second))).toMatchObject({ accepted: 2 });
+      expect(await buffer.append(from(6))).toEqual({
+        ...{ accepted: 2, declaredLost: 0, duplicate: false },
+      });
+    });
+
+    test('is new again where the log was cut back', async () => {
+      const { buffer } = context;
+      await buffer.fork({ scope: 'all', keep: [], sources: landed(6), sourcesAt: 1 });
+      const at = { partition: 0, offset: 3 };
+      await buffer.append({ topic: 't', records: [], incarnation: first, cutBack: at });
+      expect(await buffer.append({ ...numbered(first, 3), from: at })).toMatchObject({
+        accepted: 1,
+      });
+    });
   });
 }

@@ -10,6 +10,8 @@ export class FakeBuffer implements SourceContext {
   /** Committed, in order. */
   readonly deliveries: Delivery[] = [];
   readonly stored = new Map<string, Buffer>();
+  /** By `topic/partition/incarnation`, what another buffer has landed. */
+  readonly landedBefore = new Map<string, number>();
   /** Deliveries asked for, whatever became of them. */
   attempts = 0;
   /** Asked for and not answered yet; how many at most at once. */
@@ -64,10 +66,32 @@ export class FakeBuffer implements SourceContext {
     const before = key === undefined ? undefined : this.#keys.get(key);
     if (before !== undefined) return { accepted: before, declaredLost: 0, duplicate: true };
     if (key !== undefined) this.#keys.set(key, records.length);
+    const landedTo = this.#landedTo(delivery);
+    if (landedTo !== undefined) {
+      return { accepted: 0, declaredLost: 0, duplicate: false, landedTo };
+    }
     for (const gone of positions?.delete ?? []) this.stored.delete(gone);
     for (const [name, value] of positions?.set ?? []) this.stored.set(name, value);
     this.deliveries.push(delivery);
     return { accepted: records.length, declaredLost: 0, duplicate: false };
+  }
+
+  #landedTo({ topic, incarnation, from, cutBack }: Delivery): number | undefined {
+    const { partition, offset } = cutBack ?? from ?? {};
+    const key = `${topic}/${partition}/${incarnation}`;
+    const next = this.landedBefore.get(key);
+    if (next === undefined || offset === undefined) return undefined;
+    if (cutBack) this.landedBefore.set(key, Math.min(next, offset));
+    return from && next > offset ? next : undefined;
+  }
+
+  async landed(topic: string, incarnation: string): Promise<Map<number, number>> {
+    return new Map(
+      [...this.landedBefore].flatMap(([key, next]) => {
+        const [name, partition, life] = key.split('/');
+        return name === topic && life === incarnation ? [[Number(partition), next]] : [];
+      }),
+    );
   }
 
   get records() {

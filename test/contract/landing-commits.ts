@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { SourceRun } from '#shared/wire/frame.ts';
 import type { LandingBench } from './landing-bench.ts';
 import { readAll, sequenceOf } from './landing-dump.ts';
 import { e1, Site } from './landing-site.ts';
@@ -47,6 +48,31 @@ export function describeCommits(bench: LandingBench): void {
         expect(await readAll(bench.landing, 'factory-a.readings', 0)).toHaveLength(3);
         await bench.harness.crash();
       }
+    });
+
+    test('says where its newest record with a place stood at its source', async () => {
+      const site = new Site('factory-a');
+      await bench.landing.commit([site.hello(bench.now())]);
+      const land = (runs: SourceRun[]) =>
+        bench.landing.commit([
+          site.write(bench.now(), { segments: [{ ...site.segment(3), runs }] }),
+        ]);
+      const place = async () => {
+        const [row] = (await bench.landing.load('factory-a'))!.checkpoints;
+        return [row!.sourceIncarnation, row!.sourceNext];
+      };
+      const run = (sequence: number, sourceOffset: number, count: number, life: string) => ({
+        ...{ sequence, sourceOffset, count, incarnation: life.repeat(32) },
+      });
+      await land([]);
+      expect(await place()).toEqual([null, null]);
+      await land([run(3, 10, 1, '7'), run(4, 20, 2, '7')]);
+      await land([]);
+      expect(await place()).toEqual(['7'.repeat(32), 22]);
+      await bench.harness.crash();
+      await land([run(9, 4, 3, '8')]);
+      await land([run(12, 90, 3, '0')]);
+      expect(await place()).toEqual(['8'.repeat(32), 7]);
     });
 
     test('comes back byte for byte, whatever is null or strange in a record', async () => {

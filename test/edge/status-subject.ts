@@ -53,7 +53,10 @@ export function openSubject() {
 
 /** What the status reads of a buffer. */
 class FakeStore implements Pick<RecordBuffer, 'identity' | 'report' | 'losses' | 'probe'> {
-  identity = { epoch: 'e'.repeat(32), session: 's'.repeat(32), previous: null, centralId: null };
+  identity = {
+    ...{ epoch: 'e'.repeat(32), session: 's'.repeat(32), previous: null },
+    ...{ centralId: null, sourcesAt: -1 },
+  };
   totals = {
     acceptedRecords: 1_000,
     backlogRecords: 30,

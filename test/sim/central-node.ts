@@ -50,7 +50,7 @@ export class CentralNode {
       { retentionMs: 1e15, maxBytes: 1e15, step: () => this.#burn() },
       { clock, log, newId: this.#random.id },
     );
-    const merge = openMerge([{ into: 'merged', from: ['*.data'] }]);
+    const merge = openMerge([{ into: 'merged', from: ['*.data', '*.log'] }]);
     const fleet = await openFleet({
       ...{ landing, merge, clock, log, expect: [] },
       offlineAfterMs: 15_000,

@@ -9,6 +9,7 @@ import { silentLog } from '#shared/std/log.ts';
 import { simEpochMs } from './central-node.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
+import { SiteLog } from './site-log.ts';
 import { MachineClock, type VirtualTime } from './virtual-clock.ts';
 
 interface Life {
@@ -23,8 +24,10 @@ export interface EdgeSetup {
   network: Network;
 }
 
-/** A gateway without its sources: buffer, uplink and heartbeats over a disk that outlives its crashes. */
+/** A gateway without its sources (site-log.ts stands for one): buffer, uplink and heartbeats over a disk that outlives its crashes. */
 export class EdgeNode {
+  /** Stands beside it, and survives it. */
+  readonly log = new SiteLog();
   readonly setup: EdgeSetup;
   disk: Database = new SqliteDatabase(':memory:');
   readonly #time: VirtualTime;
@@ -118,8 +121,9 @@ export class EdgeNode {
     return this.disk.serialize();
   }
 
-  replaceDisk(image: Buffer): void {
-    this.disk = new SqliteDatabase(Buffer.from(image));
+  /** Without an image: a new one, nothing on it. */
+  replaceDisk(image?: Buffer): void {
+    this.disk = new SqliteDatabase(image ? Buffer.from(image) : ':memory:');
   }
 
   #burn(clock: MachineClock): void {

@@ -4,6 +4,7 @@ import type { LandedRecord, Landing } from '#central/landing/landing.ts';
 export interface Published {
   id: string;
   alias: string;
+  topic: string;
   key: string;
   /** Counts up per site, in the order of publishing. */
   order: number;
@@ -116,7 +117,7 @@ function foreign(published: readonly Published[], remote: readonly Landed[]): st
   return remote.flatMap(({ id, alias, topic }) => {
     const origin = known.get(id);
     if (!origin) return [`${id} was never published`];
-    const right = origin.alias === alias && topic === `${alias}.data`;
+    const right = origin.alias === alias && topic === `${alias}.${origin.topic}`;
     return right ? [] : [`${id} of ${origin.alias} landed in ${topic} under the name of ${alias}`];
   });
 }

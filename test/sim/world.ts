@@ -44,6 +44,8 @@ class World {
   readonly #backups = new Map<EdgeNode, { image: Buffer; published: number }>();
   /** Highest `through` seen per alias and stream: checkpoints never go back. */
   readonly #through = new Map<string, number>();
+  /** Aliases whose disk was replaced: what their buffer counts is not all that there was. */
+  readonly #replaced = new Set<string>();
   #outcome: Outcome | undefined;
   #crashes = 0;
   #order = 0;
@@ -83,6 +85,10 @@ class World {
   /** Lets what is ready run, perhaps breaks something, and lets time go on to the next event. */
   async #step(until: number, faults: number): Promise<void> {
     if (this.#random.chance(0.25)) this.#publish();
+    if (this.#random.chance(0.1)) this.#write();
+    for (const edge of this.#edges) {
+      if (edge.up && this.#random.chance(0.3)) void edge.log.read(edge.buffer);
+    }
     if (this.#random.chance(faults)) await this.#fault();
     await this.#settle();
     if (!this.#time.step(Math.min(until, this.#time.now + 200))) await this.#settle();
@@ -99,13 +105,7 @@ class World {
   #publish(): void {
     const edge = this.#random.pick(this.#edges);
     if (!edge.up) return;
-    const alias = edge.setup.alias;
-    const batch = Array.from({ length: this.#random.between(1, 12) }, (): Published => {
-      const order = this.#order++;
-      const key = `k${this.#random.between(0, 4)}`;
-      return { id: `${alias}-${order}`, alias, key, order, accepted: false, excused: false };
-    });
-    this.#published.push(...batch);
+    const batch = this.#batch(edge.setup.alias, 'data');
     const large = edge.setup.maxBytes < 1e9 ? 4000 : 300;
     const padding = this.#random.chance(0.5) ? 'x'.repeat(this.#random.between(1, large)) : '';
     const records = batch.map(({ id, key }) => ({
@@ -118,6 +118,24 @@ class World {
       },
       () => {},
     );
+  }
+
+  #batch(alias: string, topic: string): Published[] {
+    const batch = Array.from({ length: this.#random.between(1, 12) }, (): Published => {
+      const order = this.#order++;
+      const key = `${topic} ${this.#random.between(0, 4)}`;
+      return { id: `${alias}-${order}`, alias, topic, key, order, accepted: false, excused: false };
+    });
+    this.#published.push(...batch);
+    return batch;
+  }
+
+  /** To a site's own log: once there, it is a promise, whatever befalls the gateway. */
+  #write(): void {
+    const edge = this.#random.pick(this.#edges);
+    const batch = this.#batch(edge.setup.alias, 'log');
+    for (const each of batch) each.accepted = true;
+    edge.log.append(batch);
   }
 
   async #fault(): Promise<void> {
@@ -182,14 +200,17 @@ class World {
     this.#backups.set(edge, { image: edge.image(), published: this.#published.length });
   }
 
-  /** The disk is replaced by its backup: what it accepted since, and had not landed, is nobody's promise. */
+  /** The disk is replaced by its backup, or by a new one: what it accepted since, and had not landed, is nobody's promise. */
   async #restore(edge: EdgeNode): Promise<void> {
-    const backup = this.#backups.get(edge);
+    const isNew = this.#random.chance(0.2);
+    const backup = isNew ? { image: undefined, published: 0 } : this.#backups.get(edge);
     if (!backup) return;
     this.#crashEdge(edge);
     edge.replaceDisk(backup.image);
+    if (isNew) this.#backups.delete(edge);
+    this.#replaced.add(edge.setup.alias);
     for (const each of this.#published.slice(backup.published)) {
-      if (each.alias === edge.setup.alias) each.excused = true;
+      if (each.alias === edge.setup.alias && each.topic === 'data') each.excused = true;
     }
   }
 
@@ -225,6 +246,8 @@ class World {
   async #drained(): Promise<boolean> {
     for (const edge of this.#edges) {
       if (!edge.up) return false;
+      void edge.log.read(edge.buffer);
+      if (!edge.log.isRead(edge.buffer)) return false;
       const { totals } = await edge.buffer.report(0, 500);
       if (totals.backlogRecords > 0 || totals.lossesPending > 0) return false;
     }
@@ -270,7 +293,7 @@ class World {
   ): Promise<void> {
     for (const edge of this.#edges) {
       const alias = edge.setup.alias;
-      if (this.#published.some((each) => each.alias === alias && each.excused)) continue;
+      if (this.#replaced.has(alias)) continue;
       const { totals } = await edge.buffer.report(0, 500);
       const there = landed.filter((each) => each.alias === alias && each.topic !== 'merged').length;
       const lost = lostBySite.get(alias) ?? 0;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { javaRead, javaWrite, type ReadRecord, type WriteRecord } from '../kafka/clients.ts';
 import { kafkaMissing, kcatMissing } from '../kafka/missing.ts';
@@ -153,6 +153,58 @@ describe.skipIf(kafkaMissing ?? kcatMissing)('a site with its own Kafka', () => 
       .poll(() => kafkaStateOf(halts))
       .toMatchObject({ state: 'degraded', detail: expect.stringContaining('anew') });
     expect(await readTopic(sites.central.kafka, `halts.${topic}`)).toHaveLength(30);
+  });
+
+  test('whose gateway is put back to an older state, or replaced, goes on where central has it', async () => {
+    const topic = 'orders';
+    await createTopic(sites.site, topic);
+    let written = 0;
+    const write = async (count: number) => {
+      await produce(sites.site, topic, 'k', numbered('k', written, written + count));
+      written += count;
+    };
+    const arrived = () => sites.landed(`again.${topic}`, written);
+    const house = new House();
+    const edge = sites.edge(house, 'again', { topics: [topic] });
+    await write(100);
+    await edge.start();
+    await arrived();
+    await edge.stop();
+    const [state, backup] = [house.stateOf('again'), `${house.folder}/backup`];
+    cpSync(state, backup, { recursive: true });
+    await edge.start();
+    await write(200);
+    await arrived();
+    await edge.kill();
+    // It reads what central has not before it is told what central has.
+    await write(50);
+    rmSync(state, { recursive: true });
+    cpSync(backup, state, { recursive: true });
+    await edge.start();
+    await arrived();
+    await edge.kill();
+    await write(50);
+    const fresh = sites.edge(new House(), 'again', { topics: [topic], source: 'start = "latest"' });
+    await fresh.start();
+    await arrived();
+    await write(1);
+    expect(valuesOf(await arrived())).toEqual(numbered('k', 0, 401));
+    const [at] = await sites.site.kafka.admin.offsets([{ topic, partition: 0 }], 'latest');
+    expect(at).toBe(401);
+    await sites.site.kafka.admin.setGroupOffsets('reader', [
+      { topic, partition: 0, offset: 250, metadata: '' },
+    ]);
+    await sites.groupsAre('again', [{ group: 'reader', sourceOffset: 250 }]);
+    const [group] = await sites.groups('again');
+    const [next] = await readTopic(
+      sites.central.kafka,
+      `again.${topic}`,
+      new Map([[0, group!.remote!.offset]]),
+    );
+    expect(group!.remote!.exact).toBe(true);
+    expect(String(next!.value)).toBe('k:250');
+    const losses = await lossesOf(sites.collector);
+    expect(losses.filter(({ alias }) => alias === 'again')).toEqual([]);
   });
 
   test('whose Kafka is down at start keeps no other waiting, and comes when it is up', async () => {

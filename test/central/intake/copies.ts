@@ -1,5 +1,5 @@
 import { admitSegment } from '#central/intake/admit.ts';
-import { decideHello, type HelloState } from '#central/intake/hello.ts';
+import { decideHello, type HelloState, noState } from '#central/intake/hello.ts';
 import {
   formatLineage,
   type LineageBounds,
@@ -175,6 +175,7 @@ export class ModelCentral {
       throughOf: (stream) => this.through(keyOf(stream)),
       streamsOf: (epoch) =>
         [...this.landed.keys()].map(streamOf).filter((stream) => stream.epoch === epoch),
+      sources: noState.sources,
     };
   }
 

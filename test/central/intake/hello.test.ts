@@ -50,6 +50,7 @@ const state = (over: Partial<HelloState> & { through?: number } = {}): HelloStat
   lineage: { epochs: [line('S1', run('S1', null, -1))] },
   throughOf: ({ epoch }) => (epoch === 'E' ? (over.through ?? 12) : -1),
   streamsOf: (epoch) => (epoch === 'E' ? [{ epoch, topic: 't', partition: 0 }] : []),
+  sources: noState.sources,
   ...over,
 });
 

@@ -113,6 +113,74 @@ describe('a hello', () => {
   });
 });
 
+/** Sites whose records have places at a source, and buffers that do not know how far those landed. */
+describe('a buffer that would read again what has landed', () => {
+  const life = '7'.repeat(32);
+  const placed = (edge: Edge, first: number, count: number, sourceOffset: number) => ({
+    ...edge.segment(first, count),
+    runs: [{ sequence: first, sourceOffset, count, incarnation: life }],
+  });
+  const place = (next: number) => ({
+    ...{ topic: 'sensor-data', partition: 0, incarnation: life, next },
+  });
+
+  test('is told how far its source has landed, when it is new', async () => {
+    const edge = await openEdge(world);
+    await edge.segments([placed(edge, 0, 5, 100)]);
+    world.restart();
+    const fresh = new Edge(world, edge.alias);
+    Object.assign(fresh, { epoch: id('e2'), session: id('s2') });
+    const { body } = await fresh.hello({ sourcesAt: -1 });
+    expect(body).toMatchObject({
+      ...{ outcome: 'fork', scope: 'all', keep: [], sources: [place(105)], sourcesAt: 5 },
+    });
+    // Nobody's session ends by that, and what lands meanwhile is told, too.
+    await edge.segments([placed(edge, 5, 1, 105)]);
+    Object.assign(fresh, { epoch: id('e3'), session: id('s3') });
+    const again = await fresh.hello({ sourcesAt: 5 });
+    expect(again.body).toMatchObject({ outcome: 'fork', sources: [place(106)], sourcesAt: 6 });
+    Object.assign(fresh, { epoch: id('e4'), session: id('s4') });
+    expect((await fresh.hello({ sourcesAt: 6 })).body.outcome).toBe('accepted');
+    const next = restarted(fresh, 's5');
+    expect((await next.hello({ sourcesAt: -1 })).body.outcome).toBe('accepted');
+  });
+
+  test('is told when it is older than the epoch that landed, and keeps what landed of its own', async () => {
+    const edge = await openEdge(world);
+    await edge.segments([placed(edge, 0, 5, 100)]);
+    const other = new Edge(world, edge.alias);
+    Object.assign(other, { epoch: id('e2'), session: id('s2') });
+    await other.hello();
+    await other.segments([placed(other, 0, 3, 105)]);
+    const back = restarted(edge, 's3');
+    const streams = [back.stream({ head: 9, cursor: 2, confirmed: 9 })];
+    expect((await back.hello({ sourcesAt: -1, streams })).body).toMatchObject({
+      ...{ outcome: 'fork', scope: 'all', sources: [place(108)], sourcesAt: 8 },
+      keep: [{ epoch: edge.epoch, through: 4 }],
+    });
+  });
+
+  test('goes by what landed last, where a log was cut back at its source', async () => {
+    const edge = await openEdge(world);
+    await edge.segments([placed(edge, 0, 5, 100), placed(edge, 5, 2, 90)]);
+    const fresh = new Edge(world, edge.alias);
+    Object.assign(fresh, { epoch: id('e2'), session: id('s2') });
+    expect((await fresh.hello({ sourcesAt: -1 })).body).toMatchObject({ sources: [place(92)] });
+  });
+
+  test('is let in as it is where nothing with a place has landed, or it does not ask', async () => {
+    const edge = await openEdge(world);
+    await edge.segments([edge.segment(0, 5)]);
+    const fresh = new Edge(world, edge.alias);
+    Object.assign(fresh, { epoch: id('e2'), session: id('s2') });
+    expect((await fresh.hello({ sourcesAt: -1 })).body.outcome).toBe('accepted');
+    await fresh.segments([placed(fresh, 0, 1, 0)]);
+    const old = new Edge(world, edge.alias);
+    Object.assign(old, { epoch: id('e3'), session: id('s3') });
+    expect((await old.hello()).body.outcome).toBe('accepted');
+  });
+});
+
 describe('an alias', () => {
   test('that was disabled stays out until it is enabled', async () => {
     const edge = await openEdge(world);

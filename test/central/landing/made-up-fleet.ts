@@ -68,6 +68,7 @@ function* rowsOf(alias: string, round: number, fleet: MadeUpFleet): Generator<Ro
     const value: StreamRow = {
       ...{ partitionCount: 1, through: landed - 1, landedRecords: landed, lostRecords: 0, session },
       ...{ landedBytes: landed * 100, remoteOffset: landed, acceptedAt: at, landedAt: at },
+      ...{ sourceIncarnation: '1'.repeat(32), sourceNext: landed },
       ...{ remoteTopic: `${alias}.${topic}`, merged: { [topic]: landed * fleet.edges } },
     };
     yield { key: ['stream', alias, epoch, topic, 0], value };

@@ -190,7 +190,8 @@ test('checkpoints say where a stream landed, in the remote and in every merged t
     landedAt: epochMs,
     session: 'b'.repeat(32),
   };
-  const { get } = fakeStatus({ checkpoints: async () => [row] });
+  const source = { sourceIncarnation: '1'.repeat(32), sourceNext: 41 };
+  const { get } = fakeStatus({ checkpoints: async () => [{ ...row, ...source }] });
   expect((await get('/api/v1/checkpoints?alias=&topic=')).body.checkpoints).toEqual([
     { ...row, acceptedAt: '2026-01-31T07:59:59.995Z', landedAt: '2026-01-31T08:00:00.000Z' },
   ]);

@@ -48,6 +48,7 @@ const landing: Partial<Landing> = {
       acceptedAt: null,
       landedAt: epochMs,
       session: id,
+      ...{ sourceIncarnation: null, sourceNext: null },
     },
   ],
   losses: async () => [loss, { ...loss, reason: 'source-gap', scope: 'source', records: 0 }],

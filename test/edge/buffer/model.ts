@@ -300,11 +300,11 @@ export class Model {
     const streams = await this.#buffer.helloStreams();
     this.#forked = true;
     if (this.#random.chance(0.5) && !this.#hasRead) {
-      await this.#buffer.fork('unconfirmed', []);
+      await this.#buffer.fork({ scope: 'unconfirmed', keep: [] });
       return;
     }
     const keep = streams.map((stream) => ({ ...id(stream), through: this.#throughOf(stream) }));
-    await this.#buffer.fork('all', keep);
+    await this.#buffer.fork({ scope: 'all', keep: keep });
   };
 
   /** Enough small segments to be merged. */

@@ -83,7 +83,7 @@ test('a fork ends its run like any other, and what moved away does not count', a
   const second = await start(disk);
   await append(second, 'a', 5);
   const [stream] = await second.helloStreams();
-  await second.fork('all', [{ ...stream!, through: 6 }]);
+  await second.fork({ scope: 'all', keep: [{ ...stream!, through: 6 }] });
   expect(second.identity.unconfirmed).toHaveLength(2);
   expect(await boundaries(second)).toEqual([
     ['a', -1, [4, 6], 6],

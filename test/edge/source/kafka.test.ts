@@ -181,6 +181,68 @@ test('what retention took before we came is declared lost, and the rest is read'
   ]);
 });
 
+/** As central tells a buffer that was put back, or is new. */
+function landedBefore(kafka: FakeKafka, buffer: FakeBuffer, next: number): void {
+  buffer.landedBefore.set(`t/0/${kafka.topics.get('t')!.id}`, next);
+}
+
+test('what another buffer of the site has landed is passed, wherever its own position stands', async () => {
+  const kafka = kafkaWith('t');
+  kafka.append('t', 0, batchOf('a'));
+  const first = await begin(kafka);
+  await settled(first.source, 't', { 0: 1 });
+  kafka.append('t', 0, batchOf('b', 'c', 'd'));
+  landedBefore(kafka, first.buffer, 3);
+  await settled(first.source, 't', { 0: 4 });
+  expect(first.buffer.values()).toEqual(['a', 'd']);
+  kafka.append('t', 0, batchOf('e'));
+  await settled(first.source, 't', { 0: 5 });
+  expect(first.buffer.values()).toEqual(['a', 'd', 'e']);
+});
+
+test('… is no loss where retention took it, and what is behind it is one', async () => {
+  const kafka = kafkaWith('t');
+  kafka.append('t', 0, batchOf('a'));
+  const first = await begin(kafka);
+  await settled(first.source, 't', { 0: 1 });
+  await first.source.stop();
+  kafka.append('t', 0, batchOf('b', 'c', 'd', 'e'));
+  kafka.append('t', 0, batchOf('f'));
+  kafka.trim('t', 0, 5);
+  landedBefore(kafka, first.buffer, 3);
+  const { buffer, source } = await begin(kafka, {}, first.buffer);
+  await settled(source, 't', { 0: 6 });
+  expect(buffer.values()).toEqual(['a', 'f']);
+  expect(buffer.losses).toMatchObject([{ records: 2, detail: expect.stringContaining('3 to 4') }]);
+});
+
+test.each(['earliest', 'latest'] as const)(
+  'a new buffer begins where the one before it had landed, without a gap: start %s',
+  async (start) => {
+    const kafka = kafkaWith('t');
+    kafka.append('t', 0, batchOf('a', 'b', 'c', 'd', 'e'));
+    const fresh = new FakeBuffer();
+    landedBefore(kafka, fresh, 3);
+    const { buffer, source } = await begin(kafka, { start }, fresh);
+    await settled(source, 't', { 0: 5 });
+    expect(buffer.values()).toEqual(['d', 'e']);
+  },
+);
+
+test('what is written where a log was cut back is new, though its offsets had landed', async () => {
+  const kafka = kafkaWith('t');
+  for (const value of ['a', 'b', 'c']) kafka.append('t', 0, batchOf(value));
+  const { buffer, source } = await begin(kafka);
+  await settled(source, 't', { 0: 3 });
+  landedBefore(kafka, buffer, 3);
+  kafka.cutBack('t', 0, 1);
+  await settled(source, 't', { 0: 1 });
+  expect(source.state().detail).toContain('t/0 was cut back from 3 to 1');
+  kafka.append('t', 0, batchOf('x', 'y', 'z'));
+  await settled(source, 't', { 0: 4 });
+  expect(buffer.values()).toEqual(['a', 'b', 'c', 'x', 'y', 'z']);
+});
+
 test('a topic created anew is another life: read from its beginning, old positions void', async () => {
   const kafka = kafkaWith('t', 2);
   for (const partition of [0, 1]) kafka.append('t', partition, batchOf('a', 'b', 'c'));

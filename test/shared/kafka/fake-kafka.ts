@@ -145,6 +145,14 @@ export class FakeKafka implements Kafka {
     this.#tell();
   }
 
+  /** A leader that lacked the newest records was elected. */
+  cutBack(topic: string, partition: number, end: number): void {
+    const log = this.log(topic, partition);
+    log.end = end;
+    log.batches = log.batches.filter(({ lastOffset }) => lastOffset < end);
+    this.#tell();
+  }
+
   fail(topic: string, partition: number, error: KafkaError | undefined): void {
     this.log(topic, partition).error = error;
     this.#tell();
