@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '#shared/std/clock.ts';
 import { type Child, startChild } from '../../packaging/start-process.ts';
-import { startMirrorMaker } from '../kafka/mirror-maker.ts';
+import { mirrorMakerFlow, singleReplicas, startMirrorMaker } from '../kafka/mirror-maker.ts';
 import { type BenchKafka, endsOf } from './bench-kafka.ts';
 
 /** What carries topics of a site to central, seen from outside. */
@@ -47,24 +47,6 @@ export const mirrors: Mirrors = {
       'central.producer.compression.type': settings.topic.includes('zstd') ? 'zstd' : 'none',
     }),
   Tributary: tributary,
-};
-
-/** A flow in dedicated mode between the two clusters; everything else as it is by default. */
-export const mirrorMakerFlow = (site: string, alias: string, topics: string) => ({
-  [`${alias}.bootstrap.servers`]: site,
-  [`${alias}->central.enabled`]: 'true',
-  [`${alias}->central.topics`]: topics,
-});
-
-/** For a cluster of one broker. */
-export const singleReplicas = {
-  'replication.factor': '1',
-  'checkpoints.topic.replication.factor': '1',
-  'heartbeats.topic.replication.factor': '1',
-  'offset-syncs.topic.replication.factor': '1',
-  'offset.storage.replication.factor': '1',
-  'status.storage.replication.factor': '1',
-  'config.storage.replication.factor': '1',
 };
 
 async function mirrorMaker(

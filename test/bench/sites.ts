@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '#shared/std/clock.ts';
 import type { Child } from '../../packaging/start-process.ts';
-import { startMirrorMaker } from '../kafka/mirror-maker.ts';
+import { mirrorMakerFlow, singleReplicas, startMirrorMaker } from '../kafka/mirror-maker.ts';
 import {
   type BenchKafka,
   countRecords,
@@ -12,7 +12,7 @@ import {
   produceSteadily,
   startBenchKafka,
 } from './bench-kafka.ts';
-import { mirrorMakerFlow, singleReplicas, startCentral, startEdge } from './bench-mirrors.ts';
+import { startCentral, startEdge } from './bench-mirrors.ts';
 import { connections, cpuSeconds, memoryMb, threads } from './bench-processes.ts';
 import { flag, table } from './bench-table.ts';
 

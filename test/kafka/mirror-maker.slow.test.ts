@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { javaRead, javaWrite } from './clients.ts';
 import { startKafka } from './kafka.ts';
-import { mirrorView, startMirrorMaker } from './mirror-maker.ts';
+import { mirrorMakerFlow, mirrorView, singleReplicas, startMirrorMaker } from './mirror-maker.ts';
 import { kafkaMissing } from './missing.ts';
 import { mirrorFormat, topics } from './tools.ts';
 
@@ -20,16 +20,9 @@ test.skipIf(kafkaMissing)(
     const mirror = await startMirrorMaker({
       properties: {
         clusters: 'factory-a, central',
-        'factory-a.bootstrap.servers': site.bootstrap,
         'central.bootstrap.servers': central.bootstrap,
-        'factory-a->central.enabled': 'true',
-        'replication.factor': '1',
-        'checkpoints.topic.replication.factor': '1',
-        'heartbeats.topic.replication.factor': '1',
-        'offset-syncs.topic.replication.factor': '1',
-        'offset.storage.replication.factor': '1',
-        'status.storage.replication.factor': '1',
-        'config.storage.replication.factor': '1',
+        ...mirrorMakerFlow(site.bootstrap, 'factory-a'),
+        ...singleReplicas,
         'emit.checkpoints.interval.seconds': '1',
         'offset.flush.interval.ms': '1000',
       },

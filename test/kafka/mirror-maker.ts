@@ -19,6 +19,24 @@ export interface MirrorMakerOptions {
   version?: KafkaLine;
 }
 
+/** A flow from the site into `central`, in dedicated mode; everything else as it is by default. */
+export const mirrorMakerFlow = (site: string, alias: string, topics = '.*') => ({
+  [`${alias}.bootstrap.servers`]: site,
+  [`${alias}->central.enabled`]: 'true',
+  [`${alias}->central.topics`]: topics,
+});
+
+/** For a cluster of one broker. */
+export const singleReplicas = {
+  'replication.factor': '1',
+  'checkpoints.topic.replication.factor': '1',
+  'heartbeats.topic.replication.factor': '1',
+  'offset-syncs.topic.replication.factor': '1',
+  'offset.storage.replication.factor': '1',
+  'status.storage.replication.factor': '1',
+  'config.storage.replication.factor': '1',
+};
+
 /** Apache's MirrorMaker 2 in dedicated mode, one process; gone with the test that started it. */
 export interface MirrorMaker {
   readonly pid: number;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { runCentral } from '#central/cli.ts';
 import { javaWrite } from '../../kafka/clients.ts';
-import { startMirrorMaker } from '../../kafka/mirror-maker.ts';
+import { mirrorMakerFlow, singleReplicas, startMirrorMaker } from '../../kafka/mirror-maker.ts';
 import { kafkaMissing } from '../../kafka/missing.ts';
 import { capturedIo } from '../../shared/std/captured-io.ts';
 import { ask } from '../../system/api.ts';
@@ -24,16 +24,9 @@ test.skipIf(kafkaMissing)(
     onTestFinished(cluster.close);
     const properties = {
       clusters: `${site}, central`,
-      [`${site}.bootstrap.servers`]: bootstrap,
       'central.bootstrap.servers': bootstrap,
-      [`${site}->central.enabled`]: 'true',
-      [`${site}->central.topics`]: topic,
-      'replication.factor': '1',
-      'checkpoints.topic.replication.factor': '1',
-      'offset-syncs.topic.replication.factor': '1',
-      'offset.storage.replication.factor': '1',
-      'status.storage.replication.factor': '1',
-      'config.storage.replication.factor': '1',
+      ...mirrorMakerFlow(bootstrap, site, topic),
+      ...singleReplicas,
       'emit.heartbeats.enabled': 'false',
       'offset.flush.interval.ms': '1000',
     };
