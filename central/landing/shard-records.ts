@@ -1,4 +1,4 @@
-import type { OutgoingBatch } from '#shared/kafka/kafka.ts';
+import type { OutgoingBatch, TopicPartition } from '#shared/kafka/kafka.ts';
 import { limits } from '#shared/wire/limits.ts';
 import type { LossRecord } from '#shared/wire/link.ts';
 import { recordBytes, type WireRecord } from '#shared/wire/record.ts';
@@ -45,28 +45,33 @@ export function indexOf(moves: readonly Move[], offsets: readonly number[]): Ind
   });
 }
 
-/** What a transaction writes about itself, into the shard's partitions of our own topics. */
-export function ownBatches(
-  shard: number,
-  at: number,
-  parts: { rows: Row[]; index: IndexEntry[]; stage: GroupStage },
-): OutgoingBatch[] {
-  const { rows, index, stage } = parts;
-  const into = (topic: string, records: WireRecord[]) =>
-    sealed(records).map((batch) => ({ topic, partition: shard, batch }));
+/** What a transaction tells in the shard's partitions of our own topics, wherever it lands. */
+export function toldBatches(shard: number, at: number, stage: GroupStage): OutgoingBatch[] {
   return [
-    ...into(
-      ownTopics.index,
-      index.map((entry) => keyed(entry.alias, encodeIndexEntry(entry), at)),
-    ),
-    ...into(ownTopics.losses, stage.losses.map(lossRecord)),
-    ...into(ownTopics.fleet, [...heartbeats(stage, at)]),
-    ...into(
-      ownTopics.checkpoints,
-      rows.map((row) => toRecord(row, at)),
-    ),
+    ...into(ownTopics.losses, shard, stage.losses.map(lossRecord)),
+    ...into(ownTopics.fleet, shard, [...heartbeats(stage, at)]),
   ];
 }
+
+/** Where it landed, likewise. */
+export function rowBatches(
+  shard: number,
+  at: number,
+  { rows, index }: { rows: Row[]; index: IndexEntry[] },
+): OutgoingBatch[] {
+  const entries = index.map((entry) => keyed(entry.alias, encodeIndexEntry(entry), at));
+  const records = rows.map((row) => toRecord(row, at));
+  return [...into(ownTopics.index, shard, entries), ...into(ownTopics.checkpoints, shard, records)];
+}
+
+/** The partitions that {@link rowBatches} goes to, which are known before the offsets are. */
+export const placesOfRows = (shard: number, { moves }: GroupStage): TopicPartition[] =>
+  (moves.length > 0 ? [ownTopics.index, ownTopics.checkpoints] : [ownTopics.checkpoints]).map(
+    (topic) => ({ topic, partition: shard }),
+  );
+
+const into = (topic: string, partition: number, records: WireRecord[]): OutgoingBatch[] =>
+  sealed(records).map((batch) => ({ topic, partition, batch }));
 
 function lossRecord({ alias, at, loss }: GroupStage['losses'][number]): WireRecord {
   const { partitionCount: _, ...rest } = loss;

@@ -18,7 +18,14 @@ import { type AliasWrite, type LandedWrite, LandingError } from './landing.ts';
 import { type CommitStage, targetsOf } from './shard-commit.ts';
 import type { CopyWrite } from './shard-copies.ts';
 import { asLandingError } from './shard-errors.ts';
-import { copyBatches, dataBatches, indexOf, ownBatches } from './shard-records.ts';
+import {
+  copyBatches,
+  dataBatches,
+  indexOf,
+  placesOfRows,
+  rowBatches,
+  toldBatches,
+} from './shard-records.ts';
 import { rowsOf, settle } from './shard-rows.ts';
 import { GroupStage } from './shard-stage.ts';
 import type { ShardState } from './shard-state.ts';
@@ -151,12 +158,16 @@ export class ShardTransactions {
     let end: number;
     try {
       const data = dataBatches(group.moves);
-      const offsets = await this.#producer.send([...data, ...copyBatches(group)]);
+      const told = [...toldBatches(this.#id, at, group), ...beside.batches];
+      const offsets = await this.#producer.send(
+        [...data, ...copyBatches(group)],
+        [...placesOfRows(this.#id, group), ...told],
+      );
       group.landed(offsets.slice(0, data.length));
       const rows = rowsOf(group, this.#state);
       rows.push({ key: ['transaction'], value: transaction });
       const index = indexOf(group.moves, offsets);
-      const own = [...ownBatches(this.#id, at, { rows, index, stage: group }), ...beside.batches];
+      const own = [...rowBatches(this.#id, at, { rows, index }), ...told];
       const written = await this.#producer.send(own);
       end = this.#assertNext(own, written);
       await this.#producer.commit();

@@ -283,8 +283,10 @@ export interface TransactionalProducer {
   /**
    * Into the open transaction, begun at need. Resolves with the offset of each batch's first
    * record, in the order given. Rejects when one of them failed; the transaction is then lost.
+   * `soon`: where later sends of this transaction go, as far as it is known: the coordinator, who
+   * must hear of each partition first, then hears of all at once.
    */
-  send(batches: readonly OutgoingBatch[]): Promise<number[]>;
+  send(batches: readonly OutgoingBatch[], soon?: readonly TopicPartition[]): Promise<number[]>;
   /** Resolves when committed. `uncertain` when that is not known: `init`, then read to see. */
   commit(): Promise<void>;
   /** Gives up what is open; never rejects but with `fenced` or `closed`. */

@@ -49,10 +49,13 @@ export class ProducerSession {
     this.#options = options;
   }
 
-  async send(batches: readonly OutgoingBatch[]): Promise<number[]> {
+  async send(
+    batches: readonly OutgoingBatch[],
+    soon: readonly TopicPartition[] = [],
+  ): Promise<number[]> {
     const outgoing = batches.map(awaited);
     const items = outgoing.map(({ item }) => item);
-    const turn = this.#turn.then(() => this.#dispatch(items));
+    const turn = this.#turn.then(() => this.#dispatch(items, soon));
     const offsets = outgoing.map(({ offset }) => offset);
     const settled = Promise.allSettled(offsets);
     // Sends that follow fail by `#lost`, not by what this one says.
@@ -107,12 +110,12 @@ export class ProducerSession {
     this.#fail(new KafkaError('fatal', 'the producer was initialised again'));
   }
 
-  async #dispatch(items: readonly Outgoing[]): Promise<void> {
+  async #dispatch(items: readonly Outgoing[], soon: readonly TopicPartition[]): Promise<void> {
     if (this.#lost) throw this.#afterwards();
     const leaders = await this.#options.connections.view.leaders(items);
     const missing = leaders.find((leader) => typeof leader !== 'number');
     if (missing) throw missing;
-    await this.#add(items);
+    await this.#add([...items, ...soon]);
     const nodes = new Map<number, Outgoing[]>();
     items.forEach((item, i) => {
       const node = leaders[i] as number;
@@ -126,9 +129,12 @@ export class ProducerSession {
   }
 
   /** All that are new to the transaction, in one request. */
-  async #add(items: readonly Outgoing[]): Promise<void> {
+  async #add(places: readonly TopicPartition[]): Promise<void> {
     const fresh = new Map<string, TopicPartition>();
-    for (const item of items) if (!this.#added.has(item.key)) fresh.set(item.key, item);
+    for (const place of places) {
+      const key = partitionKey(place);
+      if (!this.#added.has(key)) fresh.set(key, place);
+    }
     if (fresh.size === 0) return;
     const { connections, clock, transactionalId, identity } = this.#options;
     const request = addPartitionsToTxn(transactionalId, identity, [...fresh.values()]);

@@ -4,6 +4,7 @@ import {
   KafkaError,
   type OutgoingBatch,
   type ProducerOptions,
+  type TopicPartition,
   type TransactionalProducer,
 } from './kafka.ts';
 import { ProducerSession } from './producer-session.ts';
@@ -46,8 +47,8 @@ export class KafkaProducer implements TransactionalProducer {
     this.#session = new ProducerSession({ ...this.#deps, transactionalId, identity });
   }
 
-  async send(batches: readonly OutgoingBatch[]): Promise<number[]> {
-    return this.#initialised().send(batches);
+  async send(batches: readonly OutgoingBatch[], soon?: readonly TopicPartition[]) {
+    return this.#initialised().send(batches, soon);
   }
 
   async commit(): Promise<void> {

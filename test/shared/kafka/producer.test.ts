@@ -9,6 +9,7 @@ import { type FakeBroker, startFakeBroker } from './fake-broker.ts';
 import { errorCode, type FakeTransactions, serveTransactions } from './fake-transactions.ts';
 
 const requestTimeoutMs = 400;
+const addPartitionsKey = 24;
 let broker: FakeBroker;
 let fake: FakeTransactions;
 let connections: Connections;
@@ -74,6 +75,16 @@ test('a request carries one batch of each partition, and the coordinator hears o
   await producer.commit();
   await producer.send([to(1)]);
   expect(fake.added).toEqual(['a:0', 'a:1', 'a:2', 'a:1']);
+});
+
+test('the coordinator hears with the first ones of partitions that are told to come soon', async () => {
+  await producer.init();
+  await producer.send([to(0)], [to(2), { topic: 'a', partition: 1 }, to(0)]);
+  await producer.send([to(1), to(2)]);
+  await producer.commit();
+  expect(fake.added).toEqual(['a:0', 'a:2', 'a:1']);
+  expect(broker.seen.filter(({ key }) => key === addPartitionsKey)).toHaveLength(1);
+  expect(fake.requests).toEqual([['a:0'], ['a:1', 'a:2']]);
 });
 
 test('sends that are not awaited keep their order, also while partitions are new', async () => {
