@@ -49,7 +49,7 @@ export const kafkaLandingSpec = table('A Kafka cluster; shared by as many collec
     default: '16MiB',
   }),
   transaction_linger: setting(duration(0, 10_000), {
-    doc: 'How long a transaction waits for more: fewer of them, each a little later.',
+    doc: 'Where several sites deliver, how long a transaction waits for more: fewer, each a little later.',
     default: '5ms',
   }),
   transaction_timeout: setting(duration(1_000, 900_000), {

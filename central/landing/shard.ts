@@ -42,6 +42,8 @@ export class Shard {
   readonly #waiting: Waiting[] = [];
   readonly #arrived = new Signal();
   #owned = false;
+  /** More than one commit was there for the transaction before. */
+  #areSeveral = false;
   #term = 0;
   #running: Promise<void> | undefined;
 
@@ -138,14 +140,19 @@ export class Shard {
     }
   }
 
-  /** What has waited for the transaction before has waited long enough. */
+  /**
+   * For others to go along, where there are others: a site alone brings nothing more before it is
+   * answered. What has waited for the transaction before has waited long enough.
+   */
   async #linger(): Promise<void> {
+    if (!this.#areSeveral) return;
     const { clock, settings } = this.#parts;
     const leftMs = settings.lingerMs - (clock.monotonic() - this.#waiting[0]!.since);
     if (leftMs > 0 && this.#owned) await clock.sleep(leftMs);
   }
 
   #take(): Waiting[] {
+    this.#areSeveral = this.#waiting.length > 1;
     let bytes = 0;
     let count = 0;
     for (const commit of this.#waiting) {
