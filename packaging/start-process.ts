@@ -3,7 +3,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#shared/std/clock.ts';
-import { serviceFlags, sourceFlags } from './node-flags.ts';
+import { serviceEnvironment, serviceFlags, sourceFlags } from './node-flags.ts';
 
 export interface Stoppable {
   /** Orderly; resolves when it has ended. */
@@ -51,7 +51,10 @@ export async function startChild(
   const child = spawn(
     process.execPath,
     [...sourceFlags, ...serviceFlags, `${checkout}${program}/main.ts`, ...run, settings],
-    { stdio: ['pipe', 'pipe', 'pipe'], detached: true },
+    {
+      ...{ stdio: ['pipe', 'pipe', 'pipe'], detached: true },
+      env: { ...process.env, ...serviceEnvironment },
+    },
   );
   const words = plainWords(child, log);
   const exit = new Promise<string>((resolve) => {

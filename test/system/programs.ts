@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFailed, onTestFinished } from 'vitest';
-import { serviceFlags, sourceFlags } from '../../packaging/node-flags.ts';
+import { serviceEnvironment, serviceFlags, sourceFlags } from '../../packaging/node-flags.ts';
 
 /** Edge and central as the processes they are in the field. */
 
@@ -100,6 +100,7 @@ export class Program {
   #spawn(): ChildProcess {
     const script = join(checkout, this.program, 'main.ts');
     const child = spawn(node, [...flags, script, 'run', '--config', this.settings], {
+      env: { ...process.env, ...serviceEnvironment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stderr.on('data', (text: Buffer) => {
