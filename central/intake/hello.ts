@@ -67,7 +67,7 @@ export function decideHello(known: HelloState, hello: Hello): HelloDecision {
     return { outcome: 'adopt-needed', holes, reason: holeReason(holes, hello.alias) };
   }
   if (holes.length === 0 && mustBeTold(known.sources, hello)) {
-    return { outcome: 'fork', scope: 'all', keep: landedOf(known, hello), reason: sourcesReason };
+    return { outcome: 'fork', scope: 'all', keep: staysOf(known, hello), reason: sourcesReason };
   }
   const lineage = withOwner(known, hello);
   const same = known.epoch === hello.epoch && known.session === hello.session;
@@ -93,12 +93,37 @@ export const noState: HelloState = {
 const mustBeTold = (sources: SourcePlaces, { epoch, sourcesAt }: Hello): boolean =>
   sourcesAt !== undefined && sourcesAt !== sources.at && sources.hasNewer(epoch);
 
-/** Its own, of which only the answer was lost: it stays where it landed. */
-const landedOf = (state: HelloState, { streams }: Hello): Kept[] =>
-  streams.flatMap(({ epoch, topic, partition, head, cursor }) => {
-    const through = Math.min(head, state.throughOf({ epoch, topic, partition }));
-    return through > cursor ? [{ epoch, topic, partition, through }] : [];
+/** Of a run that might go on where it is: what it shares, as in any fork. */
+function staysOf(state: HelloState, hello: Hello): Kept[] {
+  const staying = [...byEpoch(hello)].flatMap(([epoch, streams]) => {
+    const line = lineOf(state.lineage, epoch);
+    const place = line && placeOf(line, hello);
+    return streams.map((stream) => {
+      const shared = Math.max(place?.shared(stream) ?? -1, landedOf(state, stream));
+      return { ...stream, through: staysThrough(state, hello, stream, shared) };
+    });
   });
+  return keptOf(staying);
+}
+
+/** What has landed of what the stream holds, if only the answer was lost. */
+const landedOf = (state: HelloState, stream: HelloStream): number =>
+  Math.min(stream.head, state.throughOf(stream));
+
+/**
+ * What copies share stays in its epoch, for whichever of them lands it first. But where another
+ * epoch has landed records of the same source, these may be among them, under other names: then
+ * only what has landed stays, and the buffer drops of the rest what the places say.
+ */
+const staysThrough = (
+  state: HelloState,
+  { sourcesAt }: Hello,
+  stream: HelloStream,
+  shared: number,
+): number =>
+  sourcesAt !== undefined && state.sources.hasOther(stream)
+    ? Math.min(shared, landedOf(state, stream))
+    : Math.min(shared, stream.head);
 
 const sourcesReason =
   'another buffer of this site has landed what its sources still hold: this one goes on behind it';
@@ -124,7 +149,7 @@ function forkNeeded(state: HelloState, hello: Hello): Fork | undefined {
     fork = { reason, returns: place.returns };
     for (const stream of streams) keep.set(streamKey(stream), place.shared(stream));
   }
-  return fork && forkAbove(hello, keep, fork);
+  return fork && forkAbove(state, hello, keep, fork);
 }
 
 function byEpoch(hello: Hello): Map<string, HelloStream[]> {
@@ -193,23 +218,26 @@ function leftoverClash(
  * unconfirmed.
  */
 function forkAbove(
+  state: HelloState,
   hello: Hello,
   keep: ReadonlyMap<string, number>,
   { reason, returns }: { reason: string; returns: boolean },
 ): Fork {
   const staying = hello.streams.map((stream) => ({
     ...stream,
-    through: Math.min(stream.head, keep.get(streamKey(stream)) ?? stream.head),
+    through: staysThrough(state, hello, stream, keep.get(streamKey(stream)) ?? stream.head),
   }));
   const plain = staying.every(
     ({ through, head, confirmed }) => through === Math.min(head, confirmed),
   );
   if (plain && !returns) return { scope: 'unconfirmed', keep: [], reason };
-  const kept = staying
+  return { scope: 'all', keep: keptOf(staying), reason };
+}
+
+const keptOf = (staying: readonly (HelloStream & { through: number })[]): Kept[] =>
+  staying
     .filter(({ through, cursor }) => through > cursor)
     .map(({ epoch, topic, partition, through }) => ({ epoch, topic, partition, through }));
-  return { scope: 'all', keep: kept, reason };
-}
 
 /** What the edge dropped because some central had it, and this one has not. */
 function holesOf(state: HelloState, hello: Hello): Hole[] {
@@ -234,7 +262,11 @@ function holeReason(holes: readonly Hole[], alias: string): string {
 function withOwner(state: HelloState, hello: Hello): Lineage {
   const { epoch, session, previous } = hello;
   const line = lineOf(state.lineage, epoch);
-  if (line?.owner === session) return state.lineage;
+  const others = state.lineage.epochs.filter((other) => other !== line);
+  if (line?.owner === session) {
+    const isLast = state.lineage.epochs.at(-1) === line;
+    return isLast ? state.lineage : { epochs: [...others, line] };
+  }
   const known = line && placeOf(line, hello) ? line : undefined;
   const next: EpochLine = known
     ? { ...known, owner: session, runs: known.runs.map((run) => ({ ...run })) }
@@ -245,7 +277,7 @@ function withOwner(state: HelloState, hello: Hello): Lineage {
   // Who landed what is there already was forgotten: it counts as landed by this run.
   const landed = state.streamsOf(epoch).some((stream) => state.throughOf(stream) >= 0);
   if (!known && landed) for (const run of next.runs) run.used = true;
-  return { epochs: [...state.lineage.epochs.filter((other) => other !== line), next] };
+  return { epochs: [...others, next] };
 }
 
 /** Adds what the line does not know yet of the run and of what it continues. */

@@ -1,7 +1,7 @@
 import { limits } from '#shared/wire/limits.ts';
-import type { SourcePlace } from '#shared/wire/link.ts';
+import type { SourcePlace, StreamId } from '#shared/wire/link.ts';
 import type { Checkpoint } from '../landing/landing.ts';
-import type { Lineage } from './lineage.ts';
+import { type Lineage, localKey } from './lineage.ts';
 
 type Row = Checkpoint & { sourceIncarnation: string; sourceNext: number };
 
@@ -17,6 +17,8 @@ export class SourcePlaces {
   /** Those that landed something with a place, the epoch that was opened last first. */
   readonly #rows: Row[];
   readonly #opened: Map<string, number>;
+  /** Epochs of the rows, by topic and partition. */
+  readonly #epochs = new Map<string, Set<string>>();
 
   constructor({ epochs }: Lineage, checkpoints: Iterable<Checkpoint>) {
     this.#opened = new Map(epochs.map(({ epoch }, index) => [epoch, index]));
@@ -24,6 +26,11 @@ export class SourcePlaces {
       // Of epochs that were forgotten, the lower place: a record may then land twice, none is lost.
       return this.#openedAt(b.epoch) - this.#openedAt(a.epoch) || a.sourceNext - b.sourceNext;
     });
+    for (const row of this.#rows) {
+      const epochs = this.#epochs.get(localKey(row));
+      if (epochs) epochs.add(row.epoch);
+      else this.#epochs.set(localKey(row), new Set([row.epoch]));
+    }
   }
 
   /** Differs when more has landed with a place. */
@@ -35,6 +42,12 @@ export class SourcePlaces {
   hasNewer(epoch: string): boolean {
     const opened = this.#openedAt(epoch);
     return this.#rows.some((row) => row.epoch !== epoch && this.#openedAt(row.epoch) >= opened);
+  }
+
+  /** Records with a place landed in the stream's topic and partition in another epoch, too. */
+  hasOther(stream: StreamId): boolean {
+    const epochs = this.#epochs.get(localKey(stream));
+    return epochs !== undefined && epochs.size > (epochs.has(stream.epoch) ? 1 : 0);
   }
 
   list(): SourcePlace[] {

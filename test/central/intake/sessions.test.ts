@@ -160,6 +160,46 @@ describe('a buffer that would read again what has landed', () => {
     });
   });
 
+  test('is told of a copy that only came back, and landed since, under the session that it had', async () => {
+    const edge = await openEdge(world);
+    await edge.segments([placed(edge, 0, 5, 100)]);
+    const other = new Edge(world, edge.alias);
+    Object.assign(other, { epoch: id('e2'), session: id('s2') });
+    expect((await other.hello({ sourcesAt: 5 })).body.outcome).toBe('accepted');
+    const streams = [edge.stream({ head: 4, cursor: 4 })];
+    expect((await edge.hello({ sourcesAt: -1, streams })).body.outcome).toBe('accepted');
+    await edge.segments([placed(edge, 5, 1, 105)]);
+    expect((await other.hello({ sourcesAt: 5 })).body).toMatchObject({
+      ...{ outcome: 'fork', sources: [place(106)], sourcesAt: 6 },
+    });
+  });
+
+  test('keeps what copies share in its epoch, of a source that landed elsewhere only what has landed', async () => {
+    const edge = await openEdge(world);
+    const topics = ['sensor-data', 'other'];
+    const shared = { head: 9, cursor: 2, confirmed: 9 };
+    const streams = topics.map((topic) => edge.stream({ ...shared, topic }));
+    await edge.segments([placed(edge, 0, 3, 100), { ...edge.segment(0, 3, { topic: 'other' }) }]);
+    const owner = restarted(edge, 's2');
+    await owner.hello({ sourcesAt: -1, streams });
+    await owner.segments([placed(owner, 3, 1, 103)]);
+    const fresh = new Edge(world, edge.alias);
+    Object.assign(fresh, { epoch: id('e2'), session: id('s3') });
+    await fresh.hello({ sourcesAt: 4 });
+    await fresh.segments([placed(fresh, 0, 2, 104)]);
+    const keep = [
+      { epoch: edge.epoch, topic: 'sensor-data', through: 3 },
+      { epoch: edge.epoch, topic: 'other', through: 9 },
+    ];
+    // One that would go on, one that another has passed, and one that is not to be told.
+    const back = await owner.hello({ sourcesAt: -1, streams });
+    expect(back.body).toMatchObject({ outcome: 'fork', sources: [place(106)], keep });
+    const copy = restarted(edge, 's4');
+    const forked = await copy.hello({ sourcesAt: -1, streams });
+    expect(forked.body).toMatchObject({ outcome: 'fork', sources: [place(106)], keep });
+    expect((await copy.hello({ streams })).body).toMatchObject({ scope: 'unconfirmed', keep: [] });
+  });
+
   test('goes by what landed last, where a log was cut back at its source', async () => {
     const edge = await openEdge(world);
     await edge.segments([placed(edge, 0, 5, 100), placed(edge, 5, 2, 90)]);
