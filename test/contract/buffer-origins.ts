@@ -180,6 +180,34 @@ export function describeOrigins(context: BufferContext): void {
       await expectBalance(context.buffer, 2);
     });
 
+    test('goes from between what came from elsewhere: that stays, and every loss of it', async () => {
+      const { buffer } = context;
+      await buffer.append(delivery('t', 'a'));
+      await buffer.append(numbered(first, 5, 6));
+      await buffer.append(delivery('t', 'b', 'c'));
+      await buffer.refuse(stream(buffer, 't'), 0, 'bad-crc', 'x');
+      await buffer.append(numbered(first, 7, 8));
+      await buffer.append(delivery('t', 'd'));
+      await buffer.fork({ scope: 'all', keep: [], sources: landed(8), sourcesAt: 1 });
+      await expectBalance(buffer, 0);
+      await context.crash();
+      const frames = await readAll(context.buffer);
+      expect(losses(frames)).toMatchObject([{ loss: { first: 0, records: 1, reason: 'refused' } }]);
+      expect(values(segments(frames))).toEqual(['b', 'c', '8', 'd']);
+      expect(segments(frames).map(({ first }) => first)).toEqual([1, 3, 4]);
+      const through = segments(frames).at(-1)!.first;
+      await context.buffer.acknowledge([{ ...stream(context.buffer, 't'), through }]);
+      await expectBalance(context.buffer, 4);
+    });
+
+    test('is none where a log was cut back, and what its offsets meant before had landed', async () => {
+      const { buffer } = context;
+      await buffer.append(numbered(first, 5, 6, 7));
+      await buffer.append(numbered(first, 6, 7));
+      await buffer.fork({ scope: 'all', keep: [], sources: landed(8), sourcesAt: 1 });
+      expect(await offsets()).toEqual([6, 7]);
+    });
+
     test('goes whole where all of it has landed, and what comes then begins anew', async () => {
       const { buffer } = context;
       await buffer.append(numbered(first, 5, 6));
