@@ -63,7 +63,10 @@ function rebuild(path: string, partial: string, parts: SalvageParts): Salvaged {
     const copied = old ? copyAll(old, fresh) : 0;
     old?.close();
     const outcome = settleStreams(fresh, parts.clock);
-    new Meta(fresh).set('epoch', parts.newId());
+    const meta = new Meta(fresh);
+    meta.set('epoch', parts.newId());
+    // Some positions and places may be missing: it is to be told again what has landed.
+    meta.set('sources_at', null);
     fresh.pragma('synchronous = FULL');
     fresh.pragma('wal_checkpoint(TRUNCATE)');
     fresh.pragma('journal_mode = DELETE');

@@ -140,6 +140,7 @@ test('source offsets whose bytes changed are not passed on, the records are', as
 test('a damaged file is salvaged at the next start, and what is missing is declared', async () => {
   const { options } = await filled(400, { maxBytes: 64 * 1024 * 1024 });
   const { epoch } = harness!.buffer.identity;
+  tamper(options.path, `INSERT INTO meta VALUES ('sources_at', 7)`);
   // Pages of segments, well behind the small tables.
   await overwrite(options.path, 100 * 4096, 3 * 4096);
   await overwrite(options.path, 250 * 4096, 4096);
@@ -151,6 +152,8 @@ test('a damaged file is salvaged at the next start, and what is missing is decla
   const { buffer } = harness!;
   expect(asideOf(options.path)).toHaveLength(1);
   expect(buffer.identity.epoch).not.toBe(epoch);
+  // Places and positions may be among what is missing: central is to tell them again.
+  expect(buffer.identity.sourcesAt).toBe(-1);
   const { totals } = await buffer.report(0, 10);
   expect(totals.acceptedRecords).toBe(400);
   expect(totals.backlogRecords).toBeGreaterThan(100);
