@@ -5,7 +5,7 @@ import { DeliverError } from '../deliver-error.ts';
 import { positionKey, positionValue } from './kafka-position.ts';
 import { type Chunk, chunksOf } from './kafka-records.ts';
 import type { KafkaPart, KafkaTopic } from './kafka-topic.ts';
-import type { Delivered, Delivery, SourceContext } from './source.ts';
+import type { Delivered, SourceContext } from './source.ts';
 
 export interface TakeParts {
   name: string;
@@ -86,25 +86,24 @@ export class KafkaTake {
   async goBack(part: KafkaPart, next: number): Promise<void> {
     const topic = this.#parts.topics.get(part.topic);
     if (!topic || part.over) return;
+    await working(part, () =>
+      this.#parts.context.deliver({
+        ...{ topic: topic.topic, records: [], whenFull: 'refuse' },
+        ...{ incarnation: topic.incarnation, positions: this.positions(topic, [part], next) },
+        cutBack: { partition: part.partition, offset: next },
+      }),
+    );
+    // Not before: it would be read on where it was, as if from here.
     part.next = next;
-    const { incarnation } = topic;
-    const cutBack = { partition: part.partition, offset: next };
-    await working(part, () => this.keep(topic, [part], { incarnation, cutBack }));
+    part.stored = next;
   }
 
   /** Writes where these partitions are, without records. */
-  async keep(
-    topic: KafkaTopic,
-    parts: readonly KafkaPart[],
-    more: Pick<Delivery, 'incarnation' | 'cutBack'> = {},
-  ): Promise<void> {
+  async keep(topic: KafkaTopic, parts: readonly KafkaPart[]): Promise<void> {
     const kept = parts.map((part) => ({ part, next: part.next }));
     const positions = this.positions(topic, parts);
     const name = topic.topic;
-    await this.#parts.context.deliver({
-      ...{ topic: name, records: [], whenFull: 'refuse', positions },
-      ...more,
-    });
+    await this.#parts.context.deliver({ topic: name, records: [], whenFull: 'refuse', positions });
     for (const { part, next } of kept) part.stored = next;
   }
 

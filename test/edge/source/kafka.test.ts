@@ -243,6 +243,23 @@ test('what is written where a log was cut back is new, though its offsets had la
   expect(buffer.values()).toEqual(['a', 'b', 'c', 'x', 'y', 'z']);
 });
 
+test('what is written where a log was cut back is read, though the buffer refused the place at first', async () => {
+  const kafka = kafkaWith('t');
+  kafka.append('t', 0, batchOf('a', 'b'));
+  for (const value of ['c', 'd']) kafka.append('t', 0, batchOf(value));
+  const { buffer, source } = await begin(kafka);
+  await settled(source, 't', { 0: 4 });
+  let refused = 0;
+  buffer.rejects = ({ cutBack }) => (cutBack && ++refused ? diskFull() : undefined);
+  kafka.cutBack('t', 0, 2);
+  await eventually(() => expect(refused).toBeGreaterThan(0));
+  buffer.rejects = () => undefined;
+  await settled(source, 't', { 0: 2 });
+  for (const value of ['x', 'y', 'z']) kafka.append('t', 0, batchOf(value));
+  await settled(source, 't', { 0: 5 });
+  expect(buffer.values()).toEqual(['a', 'b', 'c', 'd', 'x', 'y', 'z']);
+});
+
 test('a topic created anew is another life: read from its beginning, old positions void', async () => {
   const kafka = kafkaWith('t', 2);
   for (const partition of [0, 1]) kafka.append('t', partition, batchOf('a', 'b', 'c'));
