@@ -9,7 +9,7 @@ import { silentLog } from '#shared/std/log.ts';
 import { simEpochMs } from './central-node.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
-import { SiteLog } from './site-log.ts';
+import { LogReader, type SiteLog } from './site-log.ts';
 import { MachineClock, type VirtualTime } from './virtual-clock.ts';
 
 interface Life {
@@ -22,12 +22,13 @@ export interface EdgeSetup {
   alias: string;
   maxBytes: number;
   network: Network;
+  /** Stands beside it, and survives it. */
+  log: SiteLog;
 }
 
 /** A gateway without its sources (site-log.ts stands for one): buffer, uplink and heartbeats over a disk that outlives its crashes. */
 export class EdgeNode {
-  /** Stands beside it, and survives it. */
-  readonly log = new SiteLog();
+  readonly reader: LogReader;
   readonly setup: EdgeSetup;
   disk: Database = new SqliteDatabase(':memory:');
   readonly #time: VirtualTime;
@@ -43,6 +44,7 @@ export class EdgeNode {
     this.#time = time;
     this.#random = random;
     this.setup = setup;
+    this.reader = new LogReader(setup.log);
   }
 
   get up(): boolean {

@@ -3,6 +3,7 @@ import { EdgeNode } from './edge-node.ts';
 import { judge, type Published, readAll } from './history.ts';
 import { fairWeather, Network, type Weather } from './network.ts';
 import { Random } from './random.ts';
+import { SiteLog } from './site-log.ts';
 import { MachineClock, VirtualTime } from './virtual-clock.ts';
 
 export interface Outcome {
@@ -46,6 +47,8 @@ class World {
   readonly #through = new Map<string, number>();
   /** Aliases whose disk was replaced: what their buffer counts is not all that there was. */
   readonly #replaced = new Set<string>();
+  /** Aliases that two machines had at once: only what is in the site's own log is promised to all. */
+  readonly #cloned = new Set<string>();
   #outcome: Outcome | undefined;
   #crashes = 0;
   #order = 0;
@@ -64,6 +67,7 @@ class World {
           // Some gateways are so small that they have to drop records.
           maxBytes: this.#random.chance(0.25) ? 300_000 : 1e9,
           network: this.#network,
+          log: new SiteLog(),
         }),
       );
     }
@@ -87,7 +91,7 @@ class World {
     if (this.#random.chance(0.25)) this.#publish();
     if (this.#random.chance(0.1)) this.#write();
     for (const edge of this.#edges) {
-      if (edge.up && this.#random.chance(0.3)) void edge.log.read(edge.buffer);
+      if (edge.up && this.#random.chance(0.3)) void edge.reader.read(edge.buffer);
     }
     if (this.#random.chance(faults)) await this.#fault();
     await this.#settle();
@@ -135,12 +139,12 @@ class World {
     const edge = this.#random.pick(this.#edges);
     const batch = this.#batch(edge.setup.alias, 'log');
     for (const each of batch) each.accepted = true;
-    edge.log.append(batch);
+    edge.setup.log.append(batch);
   }
 
   async #fault(): Promise<void> {
     const edge = this.#random.pick(this.#edges);
-    const kind = this.#random.between(0, 9);
+    const kind = this.#random.between(0, 11);
     if (kind === 0) this.#network.weather = this.#badWeather();
     else if (kind === 1) this.#network.weather = fairWeather;
     else if (kind === 2) this.#network.cut = !this.#network.cut;
@@ -150,6 +154,8 @@ class World {
     else if (kind === 6) this.#central.crashWithin(this.#random.between(1, 60));
     else if (kind === 7) edge.skew += (this.#random.next() - 0.5) * 7 * 86_400_000;
     else if (kind === 8) this.#backUp(edge);
+    else if (kind === 9) this.#clone(edge);
+    else if (kind === 10) this.#removeClone();
     else if (this.#random.chance(0.7)) await this.#restore(edge);
     this.#revive();
   }
@@ -182,7 +188,8 @@ class World {
         .then(start)
         .catch((error: unknown) => this.#diedStarting(error));
     for (const edge of this.#edges) {
-      if (!edge.up) later(async () => (edge.up ? undefined : edge.start()));
+      if (edge.up) continue;
+      later(async () => (edge.up || !this.#edges.includes(edge) ? undefined : edge.start()));
     }
     if (!this.#central.up) {
       later(async () => (this.#central.up ? undefined : this.#central.start()));
@@ -212,6 +219,30 @@ class World {
     for (const each of this.#published.slice(backup.published)) {
       if (each.alias === edge.setup.alias && each.topic === 'data') each.excused = true;
     }
+  }
+
+  /** A second gateway runs beside the first, with a copy of its disk or a new one. */
+  #clone(edge: EdgeNode): void {
+    const { alias } = edge.setup;
+    if (this.#machinesOf(alias) > 1) return;
+    const clone = new EdgeNode(this.#time, this.#random, edge.setup);
+    if (this.#random.chance(0.7)) clone.replaceDisk(edge.image());
+    this.#edges.push(clone);
+    this.#cloned.add(alias);
+    this.#replaced.add(alias);
+  }
+
+  /** One of two goes for good, with its disk. */
+  #removeClone(): void {
+    const edge = this.#random.pick(this.#edges);
+    if (this.#machinesOf(edge.setup.alias) < 2) return;
+    this.#crashEdge(edge);
+    this.#edges.splice(this.#edges.indexOf(edge), 1);
+    this.#backups.delete(edge);
+  }
+
+  #machinesOf(alias: string): number {
+    return this.#edges.filter(({ setup }) => setup.alias === alias).length;
   }
 
   async #calm(): Promise<void> {
@@ -246,9 +277,10 @@ class World {
   async #drained(): Promise<boolean> {
     for (const edge of this.#edges) {
       if (!edge.up) return false;
-      void edge.log.read(edge.buffer);
-      if (!edge.log.isRead(edge.buffer)) return false;
-      const { totals } = await edge.buffer.report(0, 500);
+      const { buffer, reader } = edge;
+      void reader.read(buffer);
+      if (!reader.isRead(buffer)) return false;
+      const { totals } = await buffer.report(0, 500);
       if (totals.backlogRecords > 0 || totals.lossesPending > 0) return false;
     }
     return this.#central.handling === 0;
@@ -274,7 +306,13 @@ class World {
     for (const { alias, records, scope } of await landing.losses({ limit: 100_000 })) {
       if (scope === 'stream') lostBySite.set(alias, (lostBySite.get(alias) ?? 0) + records);
     }
-    this.#problems.push(...judge(this.#published, landed, lostBySite));
+    const promised = this.#published.filter(
+      ({ alias, topic }) => topic === 'log' || !this.#cloned.has(alias),
+    );
+    const ids = new Set(promised.map(({ id }) => id));
+    const known = new Set(this.#published.map(({ id }) => id));
+    const judged = landed.filter(({ id }) => ids.has(id) || !known.has(id));
+    this.#problems.push(...judge(promised, judged, lostBySite));
     await this.#balance(lostBySite, landed);
     this.#outcome = {
       seed: this.#seed,
