@@ -64,13 +64,18 @@ async function run(
   return runService({
     ...{ io, log, notifier, settings, stopWithInput },
     reload: settings.underJournal ? load : undefined,
-    async start(config) {
+    async start(config, signal) {
       log.level = config.log.level;
       for (const warning of config.warnings) log.warn(warning);
       // Only here: the other commands need none of the libraries behind it.
       const { startCollector } = await import('./collector.ts');
       const { clock } = io;
-      const collector = await startCollector(config, { clock, log, version: programVersion });
+      const collector = await startCollector(config, {
+        clock,
+        log,
+        version: programVersion,
+        signal,
+      });
       const { statusUrl: status, linkUrl: link } = collector;
       log.info({ status, link, files: config.files }, 'central is ready');
       return {

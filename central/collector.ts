@@ -24,6 +24,8 @@ export interface CollectorDeps {
   clock: Clock;
   log: Logger;
   version: string;
+  /** Gives up starting where that waits for a Kafka. */
+  signal?: AbortSignal;
 }
 
 export interface Collector {
@@ -44,14 +46,14 @@ const closeDeadlineMs = 5_000;
  */
 export async function startCollector(
   config: CentralConfig,
-  { clock, log, version }: CollectorDeps,
+  { clock, log, version, signal }: CollectorDeps,
 ): Promise<Collector> {
   const closing: (() => Promise<void> | void)[] = [];
   const stop = async () => {
     for (const close of closing.splice(0).reverse()) await close();
   };
   try {
-    const landing = await openLanding(config, { clock, log });
+    const landing = await openLanding(config, { clock, log, signal });
     closing.push(() => landing.close());
     await fillFlows(landing, config.flows);
     const merged = config.flows.filter(({ external }) => !external);

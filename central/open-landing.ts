@@ -13,6 +13,8 @@ import { openMerge } from './merge/merge.ts';
 interface Deps {
   clock: Clock;
   log: Logger;
+  /** Gives up waiting for a Kafka that does not answer. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The landing that the settings name. What Kafka needs is loaded only where it is wanted. */
@@ -26,7 +28,7 @@ export async function openLanding(config: CentralConfig, deps: Deps): Promise<La
 async function openInKafka(
   { alias, flows }: CentralConfig,
   landing: KafkaLandingSettings,
-  { clock, log }: Deps,
+  { clock, log, signal }: Deps,
 ): Promise<Landing> {
   const { openKafka } = await import('#shared/kafka/open-kafka.ts');
   const { readConnection } = await import('#shared/kafka/connection-settings.ts');
@@ -36,7 +38,7 @@ async function openInKafka(
   try {
     return await openKafkaLanding(
       { ...landing, alias, flows: nameOf(flows, landing.naming), copies: copiesOf(flows) },
-      { kafka, clock, log },
+      { kafka, clock, log, signal },
     );
   } catch (error) {
     await kafka.close();

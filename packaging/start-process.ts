@@ -35,6 +35,8 @@ export interface ChildOptions {
   program: 'edge' | 'central';
   settings: string;
   logFile: string;
+  /** What it waits for before it is ready, each said once. */
+  onWait?: (words: string) => void;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function startChild(
   options: ChildOptions,
   onSpawn: (child: Stoppable) => void,
 ): Promise<Child> {
-  const { name, program, settings, logFile } = options;
+  const { name, program, settings, logFile, onWait } = options;
   const log = createWriteStream(logFile, { flags: 'a' });
   const child = spawn(
     process.execPath,
@@ -56,7 +58,14 @@ export async function startChild(
       env: { ...process.env, ...serviceEnvironment },
     },
   );
-  const words = plainWords(child, log);
+  let isStarting = true;
+  const said = new Set<string>();
+  const words = plainWords(child, log, (line) => {
+    const wait = isStarting ? waitWords(line) : undefined;
+    if (wait === undefined || said.has(wait)) return;
+    said.add(wait);
+    onWait?.(wait);
+  });
   const exit = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`${name} cannot be started: ${error.message}`));
     child.once('close', (code, signal) => resolve(code === 0 ? '' : words(name, code ?? signal)));
@@ -78,6 +87,7 @@ export async function startChild(
   };
   onSpawn(stoppable);
   const ready = await Promise.race([readyLine(child), exit]);
+  isStarting = false;
   if (typeof ready === 'string') throw new StartError(ready || `${name} ended at once`);
   return { name, pid: child.pid!, ready, ended: exit, ...stoppable };
 }
@@ -90,16 +100,38 @@ function readyLine(child: ChildProcess): Promise<Child['ready']> {
   });
 }
 
+const warningLevel = 40;
+/** The log adds the words of an error's cause, with which ours end as it is. */
+const saidTwice = /(: .+)\1$/;
+
+/** Of one line of a log, in words for a person. */
+export function waitWords(line: string): string | undefined {
+  try {
+    const { level, msg, err } = JSON.parse(line) as {
+      level?: number;
+      msg?: string;
+      err?: { message?: string };
+    };
+    if (level !== warningLevel || msg === undefined) return undefined;
+    return err?.message === undefined ? msg : `${msg}: ${err.message.replace(saidTwice, '$1')}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Longer than any of our programs takes to stop in order. */
 const stopPatienceMs = 20_000;
 const wordsMax = 20;
 
 /** Standard error goes to the log file; what is not JSON there is meant for a person: kept. */
-function plainWords(child: ChildProcess, log: WriteStream) {
+function plainWords(child: ChildProcess, log: WriteStream, onLog: (line: string) => void) {
   const kept: string[] = [];
   createInterface({ input: child.stderr! }).on('line', (line) => {
     log.write(`${line}\n`);
-    if (line.startsWith('{')) return;
+    if (line.startsWith('{')) {
+      onLog(line);
+      return;
+    }
     kept.push(line);
     if (kept.length > wordsMax) kept.shift();
   });

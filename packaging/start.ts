@@ -102,7 +102,8 @@ async function startOne(
   const settings = `${folder}/${name}.toml`;
   writeFileSync(settings, toml);
   const logFile = `${folder}/${name}.log`;
-  return startChild({ name, program, settings, logFile }, (child) => children.push(child));
+  const onWait = (words: string) => tell(`${name}: ${words}`);
+  return startChild({ name, program, settings, logFile, onWait }, (child) => children.push(child));
 }
 
 async function flakyUrl(alias: string, link: URL, random: () => number): Promise<string> {

@@ -20,7 +20,8 @@ export interface ServiceOptions<Settings> {
   log: Logger;
   notifier: Notifier;
   settings: Settings;
-  start(settings: Settings): Promise<Service>;
+  /** `stopping` aborts when it is told to stop: what would wait for long gives up and rejects. */
+  start(settings: Settings, stopping: AbortSignal): Promise<Service>;
   /** Standard input that ends is a reason to stop, too: whoever started us is gone. */
   stopWithInput?: boolean;
   /** SIGHUP: reads the settings again; throws when they are bad. undefined: SIGHUP stops, too. */
@@ -43,9 +44,10 @@ export async function runService<Settings>(options: ServiceOptions<Settings>): P
   const { io, log, notifier } = options;
   const asked = new Requests(options);
   try {
-    const first = await Promise.race([options.start(options.settings), asked.twice]);
+    const first = await Promise.race([begun(options, asked), asked.twice]);
     if (first === 'forced') return forced(log);
-    const running = new Running(options, first);
+    if (first === 'given up') return 0;
+    const running = new Running(options, first, asked.stopping);
     const watchdog = startWatchdog(running, options);
     if (!asked.isStopping) {
       io.out(JSON.stringify({ ready: true, ...first.ready }));
@@ -59,6 +61,20 @@ export async function runService<Settings>(options: ServiceOptions<Settings>): P
     return ended === 'forced' ? forced(log) : 0;
   } finally {
     asked.close();
+  }
+}
+
+/** A start that fails once it was told to stop has done what it was told. */
+async function begun<Settings>(
+  { start, settings, log }: ServiceOptions<Settings>,
+  { stopping }: Requests<Settings>,
+): Promise<Service | 'given up'> {
+  try {
+    return await start(settings, stopping);
+  } catch (error) {
+    if (!stopping.aborted) throw error;
+    log.info({ error: (error as Error).message }, 'stopped before it was ready');
+    return 'given up';
   }
 }
 
@@ -77,6 +93,7 @@ async function tellReady(running: Running<unknown>, notifier: Notifier): Promise
 /** The service of the moment: a reload puts another, with the new settings, in its place. */
 class Running<Settings> {
   readonly #options: ServiceOptions<Settings>;
+  readonly #stopping: AbortSignal;
   #settings: Settings;
   #service: Service;
   /** Reloads and the stop, one after the other. */
@@ -86,8 +103,9 @@ class Running<Settings> {
   /** Rejects when neither the new settings nor the old ones could be started. */
   readonly lost: Promise<never> = this.#lost.promise;
 
-  constructor(options: ServiceOptions<Settings>, service: Service) {
+  constructor(options: ServiceOptions<Settings>, service: Service, stopping: AbortSignal) {
     this.#options = options;
+    this.#stopping = stopping;
     this.#settings = options.settings;
     this.#service = service;
     this.lost.catch(() => {});
@@ -144,12 +162,12 @@ class Running<Settings> {
     const { start, log } = this.#options;
     await this.#service.stop();
     try {
-      this.#service = await start(settings);
+      this.#service = await start(settings, this.#stopping);
       this.#settings = settings;
       this.#follow(this.#service);
     } catch (error) {
       log.error({ error: (error as Error).message }, 'the new settings do not start');
-      this.#service = await start(this.#settings).catch((cause: unknown) => {
+      this.#service = await start(this.#settings, this.#stopping).catch((cause: unknown) => {
         throw new Unrecoverable('the old settings do not start either', { cause });
       });
       throw error;
@@ -165,6 +183,8 @@ class Requests<Settings> {
   readonly once: Promise<void>;
   readonly twice: Promise<'forced'>;
   readonly close: () => void;
+  /** Aborts with the first. */
+  readonly stopping: AbortSignal;
   isStopping = false;
   #reload: (() => void) | undefined;
   #reloadMissed = false;
@@ -172,6 +192,7 @@ class Requests<Settings> {
   constructor({ io, log, reload, stopWithInput }: ServiceOptions<Settings>) {
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<'forced'>();
+    const stopping = new AbortController();
     let firstAt = 0;
     const onSignal = (signal: Signal) => {
       if (signal === 'SIGHUP' && reload !== undefined) {
@@ -185,10 +206,12 @@ class Requests<Settings> {
         firstAt = now;
         log.info({ signal }, 'stopping; a second signal ends it at once');
         first.resolve();
+        stopping.abort();
       } else if (now - firstAt >= sameKeyPressMs) second.resolve('forced');
     };
     if (stopWithInput) io.stdin.resume().once('end', () => onSignal('SIGTERM'));
     this.once = first.promise;
+    this.stopping = stopping.signal;
     this.twice = second.promise;
     this.close = io.onSignal(onSignal);
   }

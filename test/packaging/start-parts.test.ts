@@ -9,6 +9,7 @@ import { loadEdgeConfig } from '#edge/config.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { askHttp } from '#shared/std/http-request.ts';
 import { type FlakyLink, openFlakyLink, seededRandom } from '../../packaging/flaky-link.ts';
+import { type Stoppable, startChild, waitWords } from '../../packaging/start-process.ts';
 import { centralToml, edgeToml, portsFrom } from '../../packaging/start-settings.ts';
 import { fleetLine } from '../../packaging/start-words.ts';
 import { MachineClock, VirtualTime } from '../sim/virtual-clock.ts';
@@ -115,4 +116,38 @@ test('a silent link takes connections and carries nothing', async () => {
   await expect(ask()).rejects.toThrow('nothing within 0.3 s');
   await next(2);
   expect((await ask()).text).toBe('hello /x');
+});
+
+test('a Kafka that does not answer is said while it is waited for', async () => {
+  const settings = join(folder, 'central.toml');
+  const kafka = ['127.0.0.1:1'];
+  const names = { ports: portsFrom(0), folder, aliases: ['factory-a'] };
+  writeFileSync(settings, centralToml({ ...names, kafka }));
+  const said: string[] = [];
+  let child: Stoppable | undefined;
+  const logFile = join(folder, 'central.log');
+  const onWait = (words: string) => said.push(words);
+  const started = startChild(
+    { name: 'central', program: 'central', settings, logFile, onWait },
+    (one) => {
+      child = one;
+    },
+  ).catch((error: Error) => error.message);
+  try {
+    await expect
+      .poll(() => said, { timeout: 20_000 })
+      .toEqual(['waiting for Kafka: 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1']);
+  } finally {
+    // … and a stop is not kept waiting: it would be killed after its patience, and say so.
+    await child?.stop();
+    expect(await started).toBe('central ended at once');
+  }
+}, 30_000);
+
+test('of a log only warnings are said, and without their stack', () => {
+  const err = { message: 'no answer', stack: 'Error: no answer\n  at x' };
+  expect(waitWords(JSON.stringify({ level: 40, msg: 'waiting', err }))).toBe('waiting: no answer');
+  expect(waitWords(JSON.stringify({ level: 40, msg: 'old settings' }))).toBe('old settings');
+  expect(waitWords(JSON.stringify({ level: 30, msg: 'central is ready' }))).toBeUndefined();
+  expect(waitWords('{ cut')).toBeUndefined();
 });

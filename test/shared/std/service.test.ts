@@ -69,6 +69,21 @@ test('a signal while it starts stops it without ever saying ready', async () => 
   expect(told).toEqual(['stopping', 'stopped']);
 });
 
+test('a signal while it starts ends the waiting of the start, and is no failure', async () => {
+  const { service: _, told, ...rest } = world();
+  const code = runService({
+    ...rest,
+    start: (_settings, stopping) =>
+      new Promise<never>((_resolve, reject) => {
+        stopping.addEventListener('abort', () => reject(new Error('told to stop')));
+      }),
+  });
+  rest.io.signal('SIGTERM');
+  expect(await code).toBe(0);
+  expect(rest.io.output()).toBe('');
+  expect(told).toEqual([]);
+});
+
 test('a start that fails is passed on', async () => {
   const { io, log, notifier } = world();
   const start = async () => {
