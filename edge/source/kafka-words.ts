@@ -23,10 +23,8 @@ export function inWords(view: KafkaView): { isTroubled: boolean; detail: string 
   const paused = parts.filter(({ trouble }) => trouble !== undefined);
   const held = topics.filter((topic) => topic.held && topic.held.why !== 'gone');
   const gone = topics.filter((topic) => topic.held?.why === 'gone' && topic.partitions > 0);
-  const behind = parts.reduce((sum, { end, next }) => sum + Math.max(0, end - next), 0);
-  const read = topics.filter((topic) => !topic.held && topic.partitions > 0).length;
   const detail = [
-    `${read} topics, ${parts.length} partitions of ${view.brokers[0]}; ${behind} records behind`,
+    ...reading(view, topics, parts),
     ...(view.trouble === undefined ? [] : [view.trouble]),
     ...list('not read', held, ({ topic, held: why }) => `${topic} ${why!.reason}`),
     ...list(
@@ -42,6 +40,25 @@ export function inWords(view: KafkaView): { isTroubled: boolean; detail: string 
   const isTroubled = view.trouble !== undefined || held.length > 0 || paused.length > 0;
   return { isTroubled, detail: detail.slice(0, limits.lossDetailLength) };
 }
+
+/** What is read, and how far behind it is; while the cluster is not reached that is not known. */
+function reading(
+  { brokers, trouble }: KafkaView,
+  topics: readonly KafkaTopic[],
+  parts: readonly { end: number; next: number }[],
+): string[] {
+  const read = topics.filter((topic) => !topic.held && topic.partitions > 0).length;
+  if (trouble !== undefined && read === 0) return [];
+  const records = parts.reduce((sum, { end, next }) => sum + Math.max(0, end - next), 0);
+  const behind = `${counted(records, 'record')} behind`;
+  const atLeast = records === 0 ? 'not known how far behind' : `at least ${behind}`;
+  return [
+    `${counted(read, 'topic')}, ${counted(parts.length, 'partition')} of ${brokers[0]}`,
+    trouble === undefined ? behind : atLeast,
+  ];
+}
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 function list<T>(what: string, items: readonly T[], text: (item: T) => string): string[] {
   if (items.length === 0) return [];
