@@ -2,7 +2,7 @@ import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
 import { showCount, textTable } from '#shared/std/text-table.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { askOptions, clientOf, landingKind } from './cli-central.ts';
+import { askOptions, clientOf, expectSite, landingKind } from './cli-central.ts';
 
 interface Drift {
   topic: string;
@@ -51,6 +51,8 @@ async function audit(args: CommandArgs, io: CommandIo): Promise<number> {
   }
   const query = alias === undefined ? '' : `?${new URLSearchParams({ alias })}`;
   const report = (await client.get(`/api/v1/audit${query}`)) as Report;
+  const isEmpty = report.topics + report.drifts.length + report.troubles.length === 0;
+  if (isEmpty && alias !== undefined) await expectSite(client, alias);
   io.out(args.flag('json') ? JSON.stringify(report) : reportText(report));
   return report.drifts.some(({ severity }) => severity === 'danger') ? 1 : 0;
 }

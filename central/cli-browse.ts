@@ -1,8 +1,9 @@
+import type { ApiClient } from '#shared/std/api-client.ts';
 import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
 import { printable, showBytes, showCount, textTable } from '#shared/std/text-table.ts';
 import { topicProblem } from '#shared/wire/topic-name.ts';
-import { askOptions, clientOf } from './cli-central.ts';
+import { askOptions, clientOf, expectSite } from './cli-central.ts';
 import { print } from './cli-fleet.ts';
 
 /** `flows`, `losses`, `topics` and `records`: what landed. */
@@ -21,10 +22,7 @@ export const browseCommands: Command[] = [
       since: { type: 'string', value: 'TIME', doc: 'Landed since, ISO 8601 with a zone.' },
       ...askOptions,
     },
-    run: (args, io) => {
-      const query = queryOf({ alias: args.text('alias'), since: args.text('since') });
-      return print(args, io, `/api/v1/losses${query}`, lossesTable);
-    },
+    run: losses,
   },
   {
     name: 'topics',
@@ -109,6 +107,16 @@ function copiesOf({ into, sources }: Flow): string[] {
   });
 }
 
+async function losses(args: CommandArgs, io: CommandIo): Promise<number> {
+  const alias = args.text('alias');
+  const client = clientOf(args);
+  const path = `/api/v1/losses${queryOf({ alias, since: args.text('since') })}`;
+  const answer = (await client.get(path)) as { losses: LossRow[]; truncated: boolean };
+  if (answer.losses.length === 0 && alias !== undefined) await expectSite(client, alias);
+  io.out(args.flag('json') ? JSON.stringify(answer) : lossesTable(answer));
+  return 0;
+}
+
 interface LossRow {
   alias: string;
   topic: string;
@@ -121,8 +129,8 @@ interface LossRow {
   landedAt: string;
 }
 
-function lossesTable(answer: unknown): string {
-  const { losses, truncated } = answer as { losses: LossRow[]; truncated: boolean };
+function lossesTable(answer: { losses: LossRow[]; truncated: boolean }): string {
+  const { losses, truncated } = answer;
   if (losses.length === 0) return 'No losses.';
   const rows = losses.map((loss) => [
     loss.landedAt,
@@ -160,9 +168,9 @@ interface TopicOffsets {
   offsets: { partition: number; startOffset: number; endOffset: number }[];
 }
 
-/** Offsets of Kafka say how many there are at most. */
+/** Offsets of Kafka say how many there are at most; where there are none, there is no record. */
 const showRecords = ({ records, recordsExact }: { records: number; recordsExact: boolean }) =>
-  `${recordsExact ? '' : '≤ '}${showCount(records)}`;
+  `${recordsExact || records === 0 ? '' : '≤ '}${showCount(records)}`;
 
 function topicsTable(answer: unknown): string {
   const { topics } = answer as { topics: TopicOffsets[] };
@@ -204,23 +212,56 @@ async function records(args: CommandArgs, io: CommandIo): Promise<number> {
   const partition = args.number('partition', 0, 0, 2 ** 31 - 1);
   const limit = args.number('limit', 20, 1, 1_000);
   const client = clientOf(args);
-  const newest = async () => {
-    const { topics } = (await client.get('/api/v1/topics')) as { topics: TopicOffsets[] };
-    const offsets = topics.find((one) => one.topic === topic)?.offsets;
-    return offsets?.find((one) => one.partition === partition)?.endOffset ?? 0;
-  };
-  const offset =
-    args.text('offset') === undefined
-      ? Math.max(0, (await newest()) - limit)
-      : args.number('offset', 0, 0, Number.MAX_SAFE_INTEGER);
   const path = `/api/v1/topics/${encodeURIComponent(topic)}/partitions/${partition}/records`;
-  const page = (await client.get(`${path}?offset=${offset}&limit=${limit}`)) as {
-    records: ShownRecord[];
+  const read: ReadRecords = async (offset) => {
+    const page = await client.get(`${path}?offset=${offset}&limit=${limit}`);
+    return (page as { records: ShownRecord[] }).records;
   };
-  for (const record of page.records) {
+  const isFrom = args.text('offset') !== undefined;
+  const found = isFrom
+    ? await read(args.number('offset', 0, 0, Number.MAX_SAFE_INTEGER))
+    : await newestRecords(read, await offsetsOf(client, topic, partition), limit);
+  for (const record of found) {
     await io.write(`${args.flag('json') ? JSON.stringify(record) : recordLine(record)}\n`);
   }
+  if (found.length === 0) {
+    io.err(isFrom ? 'There is no record from this offset on.' : 'There is no record.');
+  }
   return 0;
+}
+
+/** Some `limit` records from an offset on. */
+type ReadRecords = (offset: number) => Promise<ShownRecord[]>;
+
+async function offsetsOf(client: ApiClient, topic: string, partition: number) {
+  const { topics } = (await client.get('/api/v1/topics')) as { topics: TopicOffsets[] };
+  const offsets = topics.find((one) => one.topic === topic)?.offsets;
+  const none = { startOffset: 0, endOffset: 0 };
+  return offsets?.find((one) => one.partition === partition) ?? none;
+}
+
+/** Many enough for records that each are a transaction, whose marker has an offset, too. */
+const looksBackMost = 8;
+
+/** Not every offset is a record's: goes back until there are enough. */
+async function newestRecords(
+  read: ReadRecords,
+  { startOffset, endOffset }: { startOffset: number; endOffset: number },
+  limit: number,
+): Promise<ShownRecord[]> {
+  let from = Math.max(startOffset, endOffset - limit);
+  let found = await read(from);
+  for (
+    let look = 1;
+    look < looksBackMost && found.length < limit && from > startOffset;
+    look += 1
+  ) {
+    const until = from;
+    from = Math.max(startOffset, until - limit);
+    const before = await read(from);
+    found = [...before.filter(({ offset }) => offset < until), ...found];
+  }
+  return found.slice(-limit);
 }
 
 function recordLine(record: ShownRecord): string {

@@ -48,6 +48,11 @@ export async function landingKind(client: ApiClient): Promise<string> {
   return landing.kind;
 }
 
+/** Throws in central's words where it knows no such site: a mistyped name is no empty answer. */
+export async function expectSite(client: ApiClient, alias: string): Promise<void> {
+  await client.get(`/api/v1/edges/${encodeURIComponent(alias)}`);
+}
+
 function settingsUrl(args: CommandArgs): string {
   const { listen } = configOf(args).status;
   const { host, port } = parseListen(listen, 'status.listen');

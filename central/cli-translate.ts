@@ -2,7 +2,7 @@ import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
 import { printable, showCount, textTable } from '#shared/std/text-table.ts';
 import { aliasProblem } from '#shared/wire/alias.ts';
-import { askOptions, clientOf, landingKind } from './cli-central.ts';
+import { askOptions, clientOf, expectSite, landingKind } from './cli-central.ts';
 
 interface Place {
   topic: string;
@@ -50,7 +50,9 @@ async function translate(args: CommandArgs, io: CommandIo): Promise<number> {
   const alias = args.text('alias');
   const group = args.text('group');
   const problem = aliasProblem(alias);
-  if (problem !== undefined) throw new UsageError(`--alias "${alias ?? ''}" ${problem}`);
+  if (alias === undefined)
+    throw new UsageError('--alias is missing, for example --alias factory-a');
+  if (problem !== undefined) throw new UsageError(`--alias "${alias}" ${problem}`);
   if (args.flag('apply') && group === undefined) {
     throw new UsageError('--apply needs --group: one group at a time');
   }
@@ -63,20 +65,22 @@ async function translate(args: CommandArgs, io: CommandIo): Promise<number> {
     );
     return 1;
   }
-  const query = new URLSearchParams({ alias: alias!, ...(group === undefined ? {} : { group }) });
+  const query = new URLSearchParams({ alias, ...(group === undefined ? {} : { group }) });
   if (args.flag('apply')) {
     const applied = (await client.post(`/api/v1/groups/apply?${query}`)) as Applied;
     io.out(args.flag('json') ? JSON.stringify(applied) : appliedText(group!, applied));
     return applied.outcome === 'set' || applied.outcome === 'current' ? 0 : 1;
   }
   const { groups } = (await client.get(`/api/v1/groups?${query}`)) as { groups: Group[] };
-  io.out(args.flag('json') ? JSON.stringify({ groups }) : groupsTable(groups));
+  if (groups.length === 0) await expectSite(client, alias);
+  io.out(args.flag('json') ? JSON.stringify({ groups }) : groupsTable(groups, alias, group));
   return groups.length > 0 ? 0 : 1;
 }
 
-function groupsTable(groups: readonly Group[]): string {
+function groupsTable(groups: readonly Group[], alias: string, group: string | undefined): string {
   if (groups.length === 0) {
-    return 'The site told of no such group: "groups" of its Kafka source says which it tells of.';
+    const which = group === undefined ? 'no group' : `no group "${printable(group)}"`;
+    return `${alias} told of ${which}: "groups" of its Kafka source says which it tells of.`;
   }
   const rows = groups.flatMap((one) => {
     const places = [...(one.remote ? [one.remote] : []), ...one.earlier, ...one.merged];

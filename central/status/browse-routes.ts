@@ -61,7 +61,10 @@ const recordsRoute = ({ landing }: StatusParts): Route => ({
     const page = await readRecords(landing, topic, partition, offset, limit);
     if (page === undefined) {
       const message = `there is no partition ${partition} of a topic "${topic}"`;
-      throw notFound(message, '/api/v1/topics lists the topics and their partitions');
+      throw notFound(
+        message,
+        '/api/v1/topics, or "tributary-central topics", lists them and their partitions',
+      );
     }
     return c.json({ records: page.records.map(recordJson), next: page.next });
   },

@@ -175,6 +175,54 @@ test('records show the newest first asked for, bytes and all', async () => {
   expect((await run('records', 'sensor-data', '--limit', '0', ...url)).code).toBe(2);
 });
 
+test('records of a Kafka are as many as asked for, though its markers have offsets, too', async () => {
+  const all = [0, 2, 4, 6, 8].map((offset) => landed(offset, {}));
+  const url = await central(new FakeFleet(), {
+    records: async (_topic, _partition, offset, limit) => ({
+      records: all.filter((one) => one.offset >= offset && one.offset < offset + limit),
+      next: null,
+    }),
+    topics: async () => [
+      {
+        ...{ topic: 'sensor-data', kind: 'merged', records: 10 },
+        partitions: [{ partition: 0, startOffset: 0, endOffset: 10 }],
+      },
+    ],
+  });
+  const offsets = async (limit: string) => {
+    const { output } = await run('records', 'sensor-data', '--limit', limit, '--json', ...url);
+    return output
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line).offset);
+  };
+  expect(await offsets('3')).toEqual([4, 6, 8]);
+  expect(await offsets('1')).toEqual([8]);
+  expect(await offsets('20')).toEqual([0, 2, 4, 6, 8]);
+  const behind = await run('records', 'sensor-data', '--offset', '10', ...url);
+  expect(behind).toEqual({
+    code: 0,
+    output: '',
+    errors: 'There is no record from this offset on.\n',
+  });
+});
+
+test('an alias that is mistyped is told, not answered with nothing', async () => {
+  const fleet = new FakeFleet();
+  fleet.views = [edgeView('factory-a')];
+  const url = await central(fleet, { kind: 'kafka' });
+  const told = { code: 1, output: '', errors: expect.stringContaining('no site "factory-x"') };
+  for (const command of ['losses', 'audit']) {
+    expect(await run(command, '--alias', 'factory-x', ...url)).toEqual(told);
+  }
+  expect(await run('losses', '--alias', 'factory-a', ...url)).toMatchObject({ code: 0 });
+  const missing = await run('translate', ...url);
+  expect(missing).toMatchObject({ code: 2, errors: expect.stringContaining('--alias is missing') });
+  const group = await run('translate', '--alias', 'factory-a', '--group', 'nobody', ...url);
+  expect(group.output).toContain('factory-a told of no group "nobody"');
+  expect(await run('translate', '--alias', 'factory-x', '--group', 'nobody', ...url)).toEqual(told);
+});
+
 test('a central that does not run is told with what to do', async () => {
   const file = settings('status.listen = "127.0.0.1:1"');
   const { code, errors } = await run('status', '--config', file);
@@ -256,6 +304,7 @@ test('audit tells what differs and what would change, and by its exit code what 
   expect(harmless.output).toMatch(/x +it is compacted\n/);
   const one = await run('audit', '--alias', 'factory-a', ...url);
   expect(one.output).not.toContain('it is compacted');
+  fleet.views = [edgeView('factory-b')];
   const none = await run('audit', '--alias', 'factory-b', ...url);
   expect(none).toMatchObject({ code: 0, output: expect.stringContaining('nothing differs') });
   expect(await run('audit', '--alias', '-', ...url)).toMatchObject({ code: 2 });
