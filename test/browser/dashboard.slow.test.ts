@@ -131,6 +131,13 @@ describe.skipIf(missing !== undefined)('dashboard', () => {
     complaints = complaints.filter((line) => !/ERR_(CONNECTION|INCOMPLETE)|network/i.test(line));
   });
 
+  test('before central answers the page claims nothing', async () => {
+    await page.route('**/api/v1/**', () => {});
+    await page.goto((await open()).url);
+    await page.locator('#link-words', { hasText: 'Connecting' }).waitFor();
+    expect(await page.locator('.empty:visible').count()).toBe(0);
+  });
+
   test('without server-sent events it polls', async () => {
     await page.route('**/api/v1/events', (route) => route.fulfill({ status: 503, body: '' }));
     await page.goto((await open()).url);
@@ -235,9 +242,11 @@ describe.skipIf(missing !== undefined)('dashboard', () => {
   test('a central without sites says what to do first', async () => {
     fleet.views = [];
     fleet.flowViews = [];
+    fleet.ring.length = 0;
     await page.goto((await open('127.0.0.1:0', demoLanding({ topics: async () => [] }))).url);
     await page.getByText('Start an edge with central.url = "http://127.0.0.1:8443".').waitFor();
     await page.getByText('No flow yet.').waitFor();
     await page.getByText('Nothing has landed yet.').waitFor();
+    await page.getByText('Nothing since central started.').waitFor();
   });
 });

@@ -28,7 +28,7 @@ const drawChips = stateChips((states) => {
   filter.states = states;
   draw();
 });
-const happened = happenings(now);
+const { happened, answered } = happenings(now);
 
 function takeEdges({ edges, removed, complete, at: time }) {
   heardAt = Date.parse(time);
@@ -82,6 +82,7 @@ function drawAll() {
   drawSites(shown, view);
   drawFlows(fleet.flows, view.now);
   byId('no-flows').hidden = fleet.flows.length > 0;
+  answered();
   drawEmpty(edges.length, shown.length);
   document.title = titleOf(edges, stale);
   setText(byId('spoken'), stale ? '' : spoken(edges));

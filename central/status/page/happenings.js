@@ -22,13 +22,18 @@ export function happenings(now) {
     ({ key }) => key,
     ({ event }) => part(event, now),
   );
+  /** After each answer of central: before the first one it is not known whether anything happened. */
+  const answered = () => {
+    byId('no-happenings').hidden = events.length > 0;
+  };
   /** `id` is unique over runs of central, so that a replay after reconnecting adds nothing twice. */
-  return (id, event) => {
+  const happened = (id, event) => {
     if (events.some(({ key }) => key === id)) return;
     events = [{ key: id, event }, ...events].sort(newestFirst).slice(0, kept);
     byId('no-happenings').hidden = true;
     sync(events);
   };
+  return { happened, answered };
 }
 
 const newestFirst = (a, b) =>
