@@ -28,7 +28,9 @@ export const joinCommand: Command = {
     const [word] = args.words;
     const token = parseToken(word === undefined || word === '-' ? await asked(io) : word);
     if (!token) {
-      throw new UsageError('TOKEN is none: copy it whole from "tributary-central enrol ALIAS"');
+      throw new UsageError(
+        'TOKEN is not a whole join token: copy it whole from "tributary-central enrol ALIAS"',
+      );
     }
     const place = joinPlaceOf(args);
     const url = args.text('url') ?? place.urls[0];

@@ -63,7 +63,8 @@ class HttpSource implements Source {
 
   state(): SourceState {
     const where = this.address ? `listens on ${this.address}` : 'does not listen';
-    const refused = this.#refusedRequests === 0 ? '' : `refused ${this.#refusedRequests} requests`;
+    const n = this.#refusedRequests;
+    const refused = n === 0 ? '' : `refused ${n} request${n === 1 ? '' : 's'}`;
     return {
       name: this.name,
       type: this.type,

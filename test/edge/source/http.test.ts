@@ -47,7 +47,7 @@ test('records arrive over a socket, and the source counts them', async () => {
 test('a refusal shows in the state, with its reason', async () => {
   const { source, url } = await open({ token: 'x' });
   expect((await post(url, 'x')).status).toBe(401);
-  expect(source.state().detail).toContain('refused 1 requests; last 401 unauthorized: ');
+  expect(source.state().detail).toContain('refused 1 request; last 401 unauthorized: ');
 });
 
 test('an unknown path says where records go', async () => {
