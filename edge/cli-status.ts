@@ -1,6 +1,7 @@
 import { openApiClient } from '#shared/std/api-client.ts';
 import type { CommandIo } from '#shared/std/command-io.ts';
 import { type Command, type CommandArgs, UsageError } from '#shared/std/command-line.ts';
+import { askHttp } from '#shared/std/http-request.ts';
 import { parseDuration } from '#shared/std/settings-units.ts';
 import { printable, showBytes, showCount, showSeconds, textTable } from '#shared/std/text-table.ts';
 import { agentUrl, askOptions, startAdvice } from './cli-edge.ts';
@@ -82,7 +83,7 @@ async function status(args: CommandArgs, io: CommandIo): Promise<number> {
   const url = agentUrl(args);
   const patience = args.text('connected');
   const answer = await (patience === undefined ? askStatus(url) : connected(url, patience, io));
-  io.out(args.flag('json') ? JSON.stringify(answer) : describe(answer));
+  io.out(args.flag('json') ? JSON.stringify(answer) : describe(answer, await storeTrouble(url)));
   return patience === undefined || isConnected(answer) ? 0 : 1;
 }
 
@@ -104,7 +105,16 @@ async function connected(url: string, patience: string, { clock }: CommandIo) {
   }
 }
 
-function describe(status: AgentStatus): string {
+const healthMs = 10_000;
+
+/** Why nothing can be accepted, in the words of the agent's health. */
+async function storeTrouble(url: string): Promise<string | undefined> {
+  const { text } = await askHttp(`${url}/healthz`, { timeoutMs: healthMs });
+  const health = JSON.parse(text) as { status?: string; checks: { store: { message: string } } };
+  return health.status === 'failing' ? health.checks.store.message : undefined;
+}
+
+function describe(status: AgentStatus, trouble: string | undefined): string {
   const { counts, buffer } = status;
   const oldest = buffer.oldestSeconds;
   return [
@@ -113,6 +123,7 @@ function describe(status: AgentStatus): string {
     `buffer ${showBytes(buffer.usedBytes)} of ${showBytes(buffer.maxBytes)}` +
       (buffer.blocked ? ', FULL: sources wait for room' : '') +
       (oldest === null ? '' : `, oldest record ${showSeconds(oldest)} old`),
+    ...(trouble === undefined ? [] : [`NOTHING CAN BE ACCEPTED: ${printable(trouble)}`]),
     `accepted ${showCount(counts.accepted)} = acknowledged ${showCount(counts.acknowledged)} + ` +
       `backlog ${showCount(counts.backlog)} + lost ${showCount(counts.lost)}`,
     ...(status.sources.length === 0 ? [] : ['', sourcesTable(status.sources)]),

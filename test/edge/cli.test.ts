@@ -121,6 +121,17 @@ test('status shows what the running agent says', async () => {
   expect(JSON.parse(json.output)).toEqual(agentStatus);
 });
 
+test('a disk that takes nothing is said by status itself', async () => {
+  const store = { ok: false, message: 'database or disk is full' };
+  const health = { status: 'failing', version: '0.1.0', checks: { store } };
+  const failing = await answering({ '/api/v1/status': agentStatus, '/healthz': health });
+  const words = 'NOTHING CAN BE ACCEPTED: database or disk is full';
+  expect((await run('status', '--url', failing)).output).toContain(words);
+  const well = { status: 'ok', version: '0.1.0', checks: { store: { ...store, ok: true } } };
+  const url = await answering({ '/api/v1/status': agentStatus, '/healthz': well });
+  expect((await run('status', '--url', url)).output).not.toContain('NOTHING');
+});
+
 test('a link over which nothing lands is said to be one, and is not waited for in vain', async () => {
   const central = { ...agentStatus.central, state: 'not-landing', lastError: 'the disk is full' };
   const url = await answering({ '/api/v1/status': { ...agentStatus, central } });
