@@ -65,7 +65,8 @@ function checkSettings(args: CommandArgs): { config?: EdgeConfig; findings: Find
     return { config, findings: [ok, ...warnings] };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    const advice = 'correct the settings; "tributary-edge check --explain" lists them all';
+    const advice =
+      'correct the settings ("tributary-edge check --explain" lists them all), or name another file with --config';
     return { findings: [{ check: 'settings', level: 'fail', message: error.message, advice }] };
   }
 }

@@ -294,6 +294,7 @@ test('doctor begins with the settings, and ends with them where they are wrong',
   const { output } = await run('doctor', '--config', settings('x = 1'));
   expect(output).toMatch(/^fail +settings +/);
   expect(output).toContain('→ correct the settings');
+  expect(output).toContain('or name another file with --config');
 });
 
 /** Commands on the file itself, while no agent runs. */
