@@ -1,5 +1,4 @@
 import { describeBuffer } from '../../contract/buffer.ts';
-import { fileHarness, memoryHarness, openInline } from './buffer-harness.ts';
+import { fileHarness, openInline } from './buffer-harness.ts';
 
 describeBuffer({ name: 'inline', open: (changes) => fileHarness(openInline, changes) });
-describeBuffer({ name: 'in memory', open: memoryHarness });
