@@ -1,0 +1,3 @@
+import { describeRealLanding } from './kafka-real.ts';
+
+describeRealLanding('3.x');
