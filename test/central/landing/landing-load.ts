@@ -7,7 +7,7 @@ import { Site } from '../../contract/landing-site.ts';
 /**
  * `node landing-load.ts PATH MEBIBYTES`: lands so much, four commits at a time, reads a page now
  * and then, and prints `{"warmRss", "fullRss", "openMs"}`: resident bytes after 64 MiB and at the
- * end, and how long opening it again and asking for the fleet took.
+ * end, and how long opening it again and asking for the fleet took, the least of a few times.
  */
 const [path = '', mebibytes] = process.argv.slice(2);
 const parts = { clock: systemClock, log: silentLog };
@@ -21,15 +21,21 @@ const warmRss = await land(64);
 const fullRss = await land(Number(mebibytes) - 64);
 await landing.close();
 
-const start = systemClock.monotonic();
-const again = await openEmbeddedLanding(options, parts);
-await again.aliases();
-await again.load('factory-a');
-await again.topics();
-await again.records('readings', 0, 0, 10);
-const openMs = systemClock.monotonic() - start;
-await again.close();
+const openMs = Math.min(await opening(), await opening(), await opening(), await opening());
 console.log(JSON.stringify({ warmRss, fullRss, openMs }));
+
+/** The disk still writes what landed: the least of several is what opening takes. */
+async function opening(): Promise<number> {
+  const start = systemClock.monotonic();
+  const again = await openEmbeddedLanding(options, parts);
+  await again.aliases();
+  await again.load('factory-a');
+  await again.topics();
+  await again.records('readings', 0, 0, 10);
+  const ms = systemClock.monotonic() - start;
+  await again.close();
+  return ms;
+}
 
 async function land(count: number): Promise<number> {
   let left = count * 2;
