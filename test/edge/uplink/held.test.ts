@@ -9,6 +9,7 @@ import type { SegmentsAnswer } from '#shared/wire/link.ts';
 import { type BufferHarness, delivery } from '../../contract/buffer.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
 import { memoryHarness } from '../buffer/buffer-harness.ts';
+import { passing } from './passing.ts';
 
 const time = new VirtualTime();
 const clock = new MachineClock(time, 0);
@@ -61,16 +62,7 @@ afterEach(async () => {
   await harness.dispose();
 });
 
-const settled = async () => {
-  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
-};
-
-async function pass(ms: number): Promise<void> {
-  const until = time.now + ms;
-  do await settled();
-  while (time.step(until));
-  await settled();
-}
+const pass = passing(() => time);
 
 const backlog = async () => (await harness.buffer.report(0, 1)).totals.backlogRecords;
 

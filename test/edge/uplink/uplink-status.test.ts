@@ -10,6 +10,7 @@ import { type Hello, type HelloAccepted, linkPath } from '#shared/wire/link.ts';
 import { type BufferHarness, delivery } from '../../contract/buffer.ts';
 import { MachineClock, VirtualTime } from '../../sim/virtual-clock.ts';
 import { memoryHarness } from '../buffer/buffer-harness.ts';
+import { passing } from './passing.ts';
 
 const time = new VirtualTime();
 const clock = new MachineClock(time, 0);
@@ -73,16 +74,7 @@ afterEach(async () => {
   await harness.dispose();
 });
 
-const settled = async () => {
-  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
-};
-
-async function pass(ms: number): Promise<void> {
-  const until = time.now + ms;
-  do await settled();
-  while (time.step(until));
-  await settled();
-}
+const pass = passing(() => time);
 
 const full = 'the disk of central is full';
 
