@@ -82,6 +82,12 @@ export async function startCollector(
     closing.push(() => link.close(closeDeadlineMs));
     certificate?.follow((context) => link.secure(context));
     await landing.serve?.(shownUrl(link, config.link.name));
+    closing.push(async () => {
+      // What it asks Kafka is not worth waiting for any more.
+      const translated = mirror?.close();
+      await landing.handOver?.();
+      await translated;
+    });
     const status = await openStatus({
       ...{ landing, mirror, clock, log, version },
       listen: config.status.listen,

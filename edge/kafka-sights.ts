@@ -1,3 +1,4 @@
+import { atMost } from '#shared/std/at-most.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import { type KafkaGroupsOptions, type KafkaSight, seeGroups } from './source/kafka-groups.ts';
 
@@ -29,12 +30,8 @@ export class KafkaSights {
     signal: AbortSignal,
   ): Promise<KafkaSight | undefined> {
     this.trouble = undefined;
-    const enough = new AbortController();
-    const patience = AbortSignal.any([signal, enough.signal]);
     const all = Promise.all(clusters.map((cluster, i) => this.#see(cluster, i)));
-    const late = this.#clock.sleep(patienceMs, patience).catch(() => undefined);
-    await Promise.race([all, late]);
-    enough.abort();
+    await atMost(this.#clock, patienceMs, all, signal);
     if (signal.aborted) return undefined;
     return clusters.every((_, i) => this.#seen[i]) ? together(this.#seen) : undefined;
   }

@@ -123,7 +123,9 @@ function assertOurs({ landing, lanes }: LinkParts, alias: string): void {
   lanes.forget(alias);
   if (route.to === 'other') {
     const { url } = route;
-    throw new Refusal(421, 'misdirected', `"${alias}" is served at ${url}`, { location: url });
+    const where = url === null ? 'by another collector' : `at ${url}`;
+    const location = url ?? undefined;
+    throw new Refusal(421, 'misdirected', `"${alias}" is served ${where}`, { location });
   }
   throw new Refusal(503, 'moving', `"${alias}" is being taken over by another collector`, {
     retryAfterSeconds: 1,

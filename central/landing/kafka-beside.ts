@@ -1,4 +1,5 @@
 import type { KafkaError, OutgoingBatch } from '#shared/kafka/kafka.ts';
+import { atMost } from '#shared/std/at-most.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { encodeMm2Heartbeat } from '#shared/wire/mm2-heartbeat.ts';
@@ -92,10 +93,7 @@ export class BesideWriter {
       .map(async (topic) => {
         if (await this.#make(topic)) ready.add(topic);
       });
-    const enough = new AbortController();
-    const patience = clock.sleep(patienceMs, enough.signal).catch(() => {});
-    await Promise.race([Promise.all(making), patience]);
-    enough.abort();
+    await atMost(clock, patienceMs, Promise.all(making));
     // What comes too late is for the next transaction.
     return new Set(ready);
   }

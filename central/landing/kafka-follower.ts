@@ -1,4 +1,10 @@
-import { type Fetched, type Kafka, KafkaError, type TopicPartition } from '#shared/kafka/kafka.ts';
+import {
+  type Fetched,
+  type Isolation,
+  type Kafka,
+  KafkaError,
+  type TopicPartition,
+} from '#shared/kafka/kafka.ts';
 import { type LogRecord, openRecords } from '#shared/kafka/open-records.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
@@ -68,15 +74,16 @@ export class Follower {
   }
 
   /**
-   * Resolves when all that was committed when it was called is handed over; what is in a
-   * transaction then counts, too, and is waited for: a commit is answered before its markers stand
-   * in the log. The partitions are not active meanwhile and afterwards. Rejects with a KafkaError.
+   * Resolves when all that was committed when it was called is handed over. `uncommitted`: what is in
+   * a transaction then counts, too, and is waited for, since a commit is answered before its markers
+   * stand in the log; only for who has fenced its writer, or the brokers' timeout is waited for. The
+   * partitions are not active meanwhile and afterwards. Rejects with a KafkaError.
    */
-  async readToEnd(partitions: readonly TopicPartition[]): Promise<void> {
+  async readToEnd(partitions: readonly TopicPartition[], end: Isolation): Promise<void> {
     const all = partitions.map((at) => this.#of(at));
     for (const one of all) one.active = false;
     try {
-      const ends = await this.#kafka.admin.offsets(partitions, 'latest', 'uncommitted');
+      const ends = await this.#kafka.admin.offsets(partitions, 'latest', end);
       for (;;) {
         const behind = all.filter((one, index) => one.offset < ends[index]!);
         if (behind.length === 0) return;

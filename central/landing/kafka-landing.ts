@@ -74,6 +74,10 @@ export class KafkaLanding implements Landing {
     await this.#shards.join(linkUrl);
   }
 
+  handOver(): Promise<void> {
+    return this.close();
+  }
+
   readAll(): Promise<void> {
     return this.#shards.readAll();
   }
@@ -211,10 +215,12 @@ export class KafkaLanding implements Landing {
   async #close(inOrder: boolean): Promise<void> {
     const { follower, kafka } = this.#parts;
     this.#shards.stop();
-    await Promise.all([this.#copies?.close(), this.#topics?.close()]);
+    const copying = Promise.all([this.#copies?.close(), this.#topics?.close()]);
     if (inOrder) await this.#shards.leave();
-    await follower.close();
+    const following = follower.close();
+    // What still waits for an answer of Kafka's must not hold us.
     await kafka.close();
+    await Promise.all([copying, following]);
   }
 
   get #naming(): Naming {

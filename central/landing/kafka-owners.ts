@@ -59,7 +59,8 @@ export function groupOwners(options: OwnersOptions): Owners {
     groupId: ownersGroup,
     metadata: JSON.stringify(facts),
     sessionTimeoutMs: 6_000,
-    heartbeatIntervalMs: 1_000,
+    // Who leaves is missed no longer than that.
+    heartbeatIntervalMs: 500,
     rebalanceTimeoutMs: 5_000,
     assign: (members) => {
       const all = members.map(({ memberId, metadata }): Member => {

@@ -34,7 +34,7 @@ export class KafkaRegistry {
 
   /** Reads it whole, then keeps up with it. */
   async open(): Promise<void> {
-    await this.#follower.readToEnd([at]);
+    await this.#follower.readToEnd([at], 'committed');
     this.#follower.activate(at, true);
   }
 
@@ -69,7 +69,7 @@ export class KafkaRegistry {
     for (let attempt = 0; ; attempt++) {
       try {
         await this.#producer.init();
-        await this.#follower.readToEnd([at]);
+        await this.#follower.readToEnd([at], 'uncommitted');
         const changes = decide();
         for (const change of changes) assertShort(change);
         if (changes.length > 0) await this.#write(changes);
@@ -96,7 +96,7 @@ export class KafkaRegistry {
     const written = await this.#producer.send(sealed(records).map((batch) => ({ ...at, batch })));
     this.#follower.assertNext(at, written[0]!);
     await this.#producer.commit();
-    await this.#follower.readToEnd([at]);
+    await this.#follower.readToEnd([at], 'uncommitted');
   }
 
   #use(records: Iterable<LogRecord>): void {

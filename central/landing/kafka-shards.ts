@@ -1,4 +1,5 @@
 import type { Kafka, KafkaError } from '#shared/kafka/kafka.ts';
+import { atMost } from '#shared/std/at-most.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
@@ -28,6 +29,10 @@ export interface KafkaShardsParts {
 
 /** How long a start waits for its share of the sites. */
 const serveTimeoutMs = 15_000;
+/** How long what is under way may take when we leave. */
+const landMs = 3_000;
+/** How long the group is told that we leave; it notices by itself. */
+const tellMs = 2_000;
 
 /** The shards of the fleet: followed here whoever owns them, served those that are ours. */
 export class KafkaShards {
@@ -39,6 +44,7 @@ export class KafkaShards {
   #owners: Owners | undefined;
   #mine = new Set<number>();
   #stopped = false;
+  #left = false;
 
   constructor(parts: KafkaShardsParts) {
     this.#parts = parts;
@@ -93,7 +99,7 @@ export class KafkaShards {
       { topic: ownTopics.checkpoints, partition },
       { topic: ownTopics.fleet, partition },
     ]);
-    await follower.readToEnd(partitions);
+    await follower.readToEnd(partitions, 'committed');
     for (const at of partitions) {
       if (!this.all[at.partition]!.owned) follower.activate(at, true);
     }
@@ -116,6 +122,7 @@ export class KafkaShards {
   route(alias: string): Route {
     const shard = this.of(alias);
     if (shard.owned) return { to: 'here' };
+    if (this.#left) return { to: 'other', url: null };
     const owner = this.#owners?.ownerOf(shard.id);
     if (!owner || owner.mine || owner.linkUrl === null) return { to: 'nobody' };
     return { to: 'other', url: owner.linkUrl };
@@ -131,10 +138,18 @@ export class KafkaShards {
     this.#stopped = true;
   }
 
-  /** Lands what is under way, then leaves all to others. */
+  /**
+   * Lands what is under way, then leaves all to others. Whatever Kafka does, nobody waits long: what
+   * does not land in time is given back, and the next owner fences it.
+   */
   async leave(): Promise<void> {
-    await Promise.all(this.all.map((shard) => shard.release()));
-    await this.#owners?.leave();
+    const { clock } = this.#parts;
+    this.stop();
+    this.#left = true;
+    this.#own([]);
+    await atMost(clock, landMs, Promise.all(this.#moving));
+    for (const shard of this.all) shard.giveBack();
+    if (this.#owners) await atMost(clock, tellMs, this.#owners.leave());
   }
 
   /** Gives up what is no longer ours first, so that its next owner need not fence us. */

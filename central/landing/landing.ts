@@ -20,6 +20,11 @@ export interface Landing {
   /** From now on sites may come here, at this address. Resolves when our share is taken over. */
   serve?(linkUrl: string | null): Promise<void>;
   /**
+   * Leaves our share to others, for whom it is best done while the front door still answers, and
+   * closes; within seconds, whatever the log does.
+   */
+  handOver?(): Promise<void>;
+  /**
    * Told whenever another collector committed something of an alias, with all that is committed of
    * it; undefined: it was removed.
    */
@@ -84,8 +89,11 @@ export interface Landing {
   close(): Promise<void>;
 }
 
-/** `nobody`: for a moment, while a collector that is gone is being replaced. */
-export type Route = { to: 'here' } | { to: 'other'; url: string } | { to: 'nobody' };
+/**
+ * `nobody`: for a moment, while a collector that is gone is being replaced. A `url` of null: we left
+ * it, and do not hear to whom.
+ */
+export type Route = { to: 'here' } | { to: 'other'; url: string | null } | { to: 'nobody' };
 
 /** A fact by its key, for example `enrolment/factory-a`: JSON, opaque here, 64 KiB at most. */
 export interface RegistryEntry {

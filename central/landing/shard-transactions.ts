@@ -101,7 +101,7 @@ export class ShardTransactions {
   /** Fences whoever had it, then reads what is committed to the end. Rejects with a KafkaError. */
   async open(): Promise<void> {
     await this.#producer.init();
-    await this.#parts.follower.readToEnd(this.#partitions);
+    await this.#parts.follower.readToEnd(this.#partitions, 'uncommitted');
     this.#ready = true;
   }
 

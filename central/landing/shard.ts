@@ -2,7 +2,7 @@ import type { KafkaError } from '#shared/kafka/kafka.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { Signal } from '#shared/std/signal.ts';
-import type { AliasWrite, LandedWrite } from './landing.ts';
+import { type AliasWrite, type LandedWrite, LandingError } from './landing.ts';
 import type { CopyWrite } from './shard-copies.ts';
 import { asLandingError, moved } from './shard-errors.ts';
 import type { ShardState } from './shard-state.ts';
@@ -40,6 +40,8 @@ export class Shard {
   readonly #parts: ShardParts;
   readonly #transactions: ShardTransactions;
   readonly #waiting: Waiting[] = [];
+  /** In the transaction that is under way. */
+  #landing: readonly Waiting[] = [];
   readonly #arrived = new Signal();
   #owned = false;
   /** More than one commit was there for the transaction before. */
@@ -87,6 +89,13 @@ export class Shard {
     this.#running = this.#run();
   }
 
+  /** Answers all commits that have none: what has landed of them, the next owner knows. */
+  giveBack(): void {
+    const message = 'Kafka has not answered, and this collector leaves the site to others';
+    for (const { reject } of this.#landing) reject(new LandingError('uncertain', message));
+    for (const { reject } of this.#waiting.splice(0)) reject(moved());
+  }
+
   /** Ends what is under way, takes no more, and follows again what the next owner writes. */
   async release(): Promise<void> {
     this.#owned = false;
@@ -132,12 +141,13 @@ export class Shard {
 
   async #landNext(): Promise<void> {
     await this.#linger();
-    const commits = this.#take();
+    this.#landing = this.#take();
     try {
-      await this.#land(commits);
+      await this.#land(this.#landing);
     } catch (error) {
-      for (const { reject } of commits) reject(asLandingError(error));
+      for (const { reject } of this.#landing) reject(asLandingError(error));
     }
+    this.#landing = [];
   }
 
   /**

@@ -1,3 +1,4 @@
+import { atMost } from '#shared/std/at-most.ts';
 import { type Clock, isoTime } from '#shared/std/clock.ts';
 import type { SourceState } from '#shared/wire/link.ts';
 import { readCpu } from './host-cpu.ts';
@@ -65,10 +66,7 @@ class HostSource implements Source {
     this.#state = 'stopped';
     this.#stopTicks?.();
     if (this.#outstanding === undefined) return;
-    const waited = new AbortController();
-    const enough = this.#clock.sleep(stopWaitMs, waited.signal).catch(() => {});
-    await Promise.race([this.#outstanding, enough]);
-    waited.abort();
+    await atMost(this.#clock, stopWaitMs, this.#outstanding);
   }
 
   state(): SourceState {

@@ -1,4 +1,5 @@
 import { MqttClient } from 'mqtt';
+import { atMost } from '#shared/std/at-most.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Budget } from './mqtt-budget.ts';
 import { type MqttFrame, MqttProtocolError, packetType, reason } from './mqtt-frame.ts';
@@ -62,10 +63,7 @@ export class Connection implements Interceptor {
     await this.#receiver?.idle();
     if (this.connectedAt === undefined) this.#intercept?.destroy();
     else this.#intercept?.goodbye();
-    const lingering = new AbortController();
-    const linger = this.#o.clock.sleep(mqttLimits.lingerMs, lingering.signal).catch(() => {});
-    await Promise.race([this.closed, linger]);
-    lingering.abort();
+    await atMost(this.#o.clock, mqttLimits.lingerMs, this.closed);
     this.#intercept?.destroy();
     await this.closed;
   }

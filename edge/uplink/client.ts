@@ -67,6 +67,8 @@ export class LinkClient {
   readonly #alias: string;
   #current = 0;
   #owner: string | undefined;
+  /** Asked last of those that did not answer: others are asked before it is again. */
+  #silent: string | undefined;
 
   constructor(options: { transport: Transport; urls: readonly string[]; alias: string }) {
     this.#transport = options.transport;
@@ -91,7 +93,11 @@ export class LinkClient {
   /** Goes on to the next address of the settings. */
   tryNext(): void {
     this.#owner = undefined;
-    this.#current = (this.#current + 1) % Math.max(1, this.#urls.length);
+    const step = () => {
+      this.#current = (this.#current + 1) % Math.max(1, this.#urls.length);
+    };
+    step();
+    if (this.#urls[this.#current] === this.#silent) step();
   }
 
   async hello(hello: Hello, timeoutMs: number, signal?: AbortSignal): Promise<HelloAnswer> {
@@ -151,10 +157,12 @@ export class LinkClient {
       })
       .catch((error: unknown) => {
         if (error instanceof TransportError) {
+          this.#silent = url;
           throw new LinkError('unreachable', error.message, { cause: error });
         }
         throw error;
       });
+    if (url === this.#silent) this.#silent = undefined;
     if (response.status === 200) return response;
     const failure = failureOf(response);
     if (failure.code === 'misdirected') this.#handOn(failure.owner);
@@ -163,12 +171,15 @@ export class LinkClient {
 
   /**
    * A collector may hand us on to another, but never from TLS to plain HTTP: where it would, we
-   * look for the owner among those that we know.
+   * look for the owner among those that we know. So, too, where it has not heard yet that the owner
+   * is gone; the next one who says the same is believed, since it may be back.
    */
   #handOn(owner: string | undefined): void {
     const isTrusted = owner && (this.#urls.includes(owner) || owner.startsWith('https://'));
-    if (isTrusted) this.#owner = owner;
+    const isGone = owner === this.#silent;
+    if (isTrusted && !isGone) this.#owner = owner;
     else this.tryNext();
+    this.#silent = undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import { atMost } from '#shared/std/at-most.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
 import type { Logger } from '#shared/std/log.ts';
@@ -30,7 +31,7 @@ export interface UplinkOptions {
 const pauseMsMax = 30_000;
 const helloPauseMsMax = 10_000;
 /** While collectors are up, and only who of them serves us is not settled: seconds, not minutes. */
-const handOverPauseMsMax = 1_000;
+const handOverPauseMsMax = 500;
 /** In a row, before another collector is asked. */
 const busyMax = 4;
 /** A person has to act at central; asking more often would not help. */
@@ -115,8 +116,8 @@ export class Uplink {
   async stop(drainMs: number): Promise<void> {
     if (this.#open && drainMs > 0) {
       const limit = new AbortController();
-      const late = this.#options.clock.sleep(drainMs, limit.signal).catch(() => {});
-      await Promise.race([this.#pump.drained(limit.signal).catch(() => {}), late]);
+      const drained = this.#pump.drained(limit.signal).catch(() => {});
+      await atMost(this.#options.clock, drainMs, drained);
       limit.abort();
     }
     this.#abort.abort(new LinkError('unreachable', 'the agent stops'));

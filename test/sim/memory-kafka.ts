@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   type AclBinding,
   type ConfigEntry,
@@ -66,6 +67,8 @@ export class MemoryCluster {
   readonly #groups = new Map<string, Group>();
   readonly #waiting = new Set<() => void>();
   fault: Fault = () => {};
+  /** Steps that are not answered, ever. */
+  readonly silent = new Set<KafkaStep>();
   /** Ends as leaders that were cut off know them: readers see nothing behind. */
   readonly #staleEnds = new Map<Entry[], number>();
 
@@ -86,7 +89,7 @@ export class MemoryCluster {
               : closed.signal,
           }),
       },
-      producer: (options) => this.#producer(options, assertOpen),
+      producer: (options) => this.#producer(options, assertOpen, closed.signal),
       join: (options) => {
         const group = this.#groups.get(options.groupId) ?? new Group();
         this.#groups.set(options.groupId, group);
@@ -132,7 +135,17 @@ export class MemoryCluster {
     for (const wake of this.#waiting) wake();
   }
 
-  #producer({ transactionalId }: ProducerOptions, assertOpen: () => void): TransactionalProducer {
+  async #answered(step: KafkaStep, closed: AbortSignal): Promise<void> {
+    if (!this.silent.has(step)) return;
+    await once(closed, 'abort');
+    throw new KafkaError('closed', 'this client was closed');
+  }
+
+  #producer(
+    { transactionalId }: ProducerOptions,
+    assertOpen: () => void,
+    closed: AbortSignal,
+  ): TransactionalProducer {
     const coordinator = this.#producers.get(transactionalId) ?? {
       ...{ epoch: -1, open: null, ending: Promise.resolve() },
     };
@@ -167,6 +180,7 @@ export class MemoryCluster {
       send: async (batches) => {
         mine();
         await coordinator.ending;
+        await this.#answered('send', closed);
         mine();
         return this.#step('send', () => {
           coordinator.open ??= { state: 'open', partitions: new Set() };
@@ -176,6 +190,7 @@ export class MemoryCluster {
       },
       commit: async () => {
         mine();
+        await this.#answered('commit', closed);
         this.#step('commit', () => end('committed'));
       },
       abort: async () => {

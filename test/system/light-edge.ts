@@ -10,6 +10,7 @@ import { Uplink } from '#edge/uplink/uplink.ts';
 import { systemClock } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
 import { linkPath } from '#shared/wire/link.ts';
+import { longestGap } from '../kafka/gaps.ts';
 
 export interface LightEdgeOptions {
   alias: string;
@@ -119,8 +120,7 @@ export class Served implements Transport {
 
   /** The longest time between two answers that took records over, since `sinceMs`. */
   longestGap(sinceMs: number): number {
-    const times = [sinceMs, ...this.#times.filter((at) => at > sinceMs), performance.now()];
-    return Math.max(...times.slice(1).map((at, i) => at - times[i]!));
+    return longestGap(this.#times, sinceMs);
   }
 
   /** What went wrong since then. */

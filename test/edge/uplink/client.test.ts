@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LinkClient, type LinkError } from '#edge/uplink/client.ts';
-import type { Transport } from '#edge/uplink/transport.ts';
+import { type Transport, TransportError } from '#edge/uplink/transport.ts';
 
 /** Collectors that all send on to `owner`. */
 function sendingTo(owner: string) {
@@ -37,4 +37,21 @@ test('sent on to where it will not go, it looks for the owner among those that i
   const client = new LinkClient({ transport, urls, alias: 'factory-a' });
   for (let i = 0; i < 4; i++) expect(await ask(client)).toBe('misdirected');
   expect(asked).toEqual(['https://one', 'https://two', 'https://three', 'https://one']);
+});
+
+test('an owner that does not answer is not asked again before the others were', async () => {
+  const urls = ['https://one', 'https://two', 'https://three'];
+  const { asked, transport } = sendingTo('https://three');
+  const gone: Transport = {
+    ...transport,
+    post: async (request) => {
+      const answer = await transport.post(request);
+      if (request.url === 'https://three') throw new TransportError('connect ECONNREFUSED');
+      return answer;
+    },
+  };
+  const client = new LinkClient({ transport: gone, urls, alias: 'factory-a' });
+  for (let i = 0; i < 6; i++) if ((await ask(client)) === 'unreachable') client.tryNext();
+  const [one, two, three] = urls;
+  expect(asked).toEqual([one, three, two, one, three, two]);
 });
