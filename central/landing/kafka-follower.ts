@@ -74,10 +74,10 @@ export class Follower {
   }
 
   /**
-   * Resolves when all that was committed when it was called is handed over. `uncommitted`: what is in
-   * a transaction then counts, too, and is waited for, since a commit is answered before its markers
-   * stand in the log; only for who has fenced its writer, or the brokers' timeout is waited for. The
-   * partitions are not active meanwhile and afterwards. Rejects with a KafkaError.
+   * Resolves when all that was committed when it was called is handed over. `uncommitted`: what is
+   * in a transaction then counts, too, and is waited for, since a commit is answered before its
+   * markers stand in the log; only for who has fenced its writer, or the brokers' timeout is waited
+   * for. The partitions are not active meanwhile and afterwards. Rejects with a KafkaError.
    */
   async readToEnd(partitions: readonly TopicPartition[], end: Isolation): Promise<void> {
     const all = partitions.map((at) => this.#of(at));

@@ -139,8 +139,8 @@ export class KafkaShards {
   }
 
   /**
-   * Lands what is under way, then leaves all to others. Whatever Kafka does, nobody waits long: what
-   * does not land in time is given back, and the next owner fences it.
+   * Lands what is under way, then leaves all to others. Whatever Kafka does, nobody waits long:
+   * what does not land in time is given back, and the next owner fences it.
    */
   async leave(): Promise<void> {
     const { clock } = this.#parts;
