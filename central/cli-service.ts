@@ -1,10 +1,15 @@
 import type { CommandIo } from '#shared/std/command-io.ts';
-import { type Command, CommandError, type OptionSpec } from '#shared/std/command-line.ts';
+import {
+  type Command,
+  CommandError,
+  type OptionSpec,
+  UsageError,
+} from '#shared/std/command-line.ts';
 import { askHttp } from '#shared/std/http-request.ts';
 import { openLog } from '#shared/std/log.ts';
 import { programVersion, settingsEnvironment } from '#shared/std/program.ts';
 import { runService } from '#shared/std/service.ts';
-import { checkOptions, checkSettings } from '#shared/std/settings-command.ts';
+import { type Asked, checkOptions, checkSettings } from '#shared/std/settings-command.ts';
 import type { Notifier } from '#shared/std/systemd.ts';
 import { showCount } from '#shared/std/text-table.ts';
 import { configOf, settingsOptions } from './cli-central.ts';
@@ -16,6 +21,13 @@ const runOptions = {
     doc: 'Stop when standard input ends, for programs that start this one.',
   },
   ...settingsOptions,
+} as const satisfies { [name: string]: OptionSpec };
+
+const connectOptions = {
+  connect: {
+    type: 'boolean',
+    doc: "Also ask the settings' Kafka: does it answer, and do its topics fit? Changes nothing.",
+  },
 } as const satisfies { [name: string]: OptionSpec };
 
 /** `run` and `check`: the commands that read the settings whole. */
@@ -33,18 +45,30 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
     name: 'check',
     summary: 'Check the settings and tell every problem at once.',
     words: ['[NAME]'],
-    options: { ...checkOptions, ...settingsOptions },
+    options: { ...checkOptions, ...connectOptions, ...settingsOptions },
     run: (args, io) =>
       checkSettings(args, io, {
         spec: centralSettings(),
         envPrefix: settingsEnvironment.prefix,
         load: () => {
           const config = configOf(args);
-          return { files: config.files, warnings: config.warnings, summary: summaryOf(config) };
+          const { files, warnings } = config;
+          const ask = args.flag('connect') ? asking(config) : undefined;
+          return { files, warnings, summary: summaryOf(config), ...(ask && { ask }) };
         },
       }),
   },
 ];
+
+function asking({ landing, flows }: CentralConfig): () => Promise<Asked> {
+  if (landing.type !== 'kafka') {
+    throw new UsageError(`--connect: landing.type = "${landing.type}" has nobody to connect to`);
+  }
+  return async () => {
+    const { askCluster } = await import('./open-landing.ts');
+    return askCluster(landing, flows);
+  };
+}
 
 const placeOf = (landing: CentralConfig['landing']): string =>
   landing.type === 'embedded' ? landing.path : `Kafka at ${landing.connection.brokers.join(', ')}`;

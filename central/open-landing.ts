@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '#shared/std/clock.ts';
 import { globMatcher } from '#shared/std/glob.ts';
-import type { Logger } from '#shared/std/log.ts';
+import { type Logger, silentLog } from '#shared/std/log.ts';
 import type { Naming } from '#shared/wire/mm2-topics.ts';
 import type { CentralConfig, KafkaLandingSettings } from './config.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
+import type { ClusterCheck } from './landing/kafka-check.ts';
 import type { CopyFlows } from './landing/kafka-copy-sources.ts';
 import type { Landing } from './landing/landing.ts';
 import { openMerge } from './merge/merge.ts';
@@ -43,6 +44,27 @@ async function openInKafka(
   } catch (error) {
     await kafka.close();
     throw error;
+  }
+}
+
+/** What `check` tells of the cluster. */
+export async function askCluster(
+  { connection: values, ...landing }: KafkaLandingSettings,
+  flows: CentralConfig['flows'],
+): Promise<ClusterCheck> {
+  const { openKafka } = await import('#shared/kafka/open-kafka.ts');
+  const { readConnection } = await import('#shared/kafka/connection-settings.ts');
+  const { checkCluster } = await import('./landing/kafka-check.ts');
+  const connection = await readConnection(values);
+  const settings = { ...connection, clientId: 'tributary-check', requestTimeoutMs: 15_000 };
+  const kafka = openKafka(settings, { log: silentLog });
+  try {
+    return await checkCluster(kafka, {
+      ...{ ...landing, brokers: values.brokers },
+      flows: flows.map(({ into, from }) => ({ into, takes: globMatcher(from) })),
+    });
+  } finally {
+    await kafka.close();
   }
 }
 

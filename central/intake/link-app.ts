@@ -123,9 +123,10 @@ function assertOurs({ landing, lanes }: LinkParts, alias: string): void {
   lanes.forget(alias);
   if (route.to === 'other') {
     const { url } = route;
-    const where = url === null ? 'by another collector' : `at ${url}`;
-    const location = url ?? undefined;
-    throw new Refusal(421, 'misdirected', `"${alias}" is served ${where}`, { location });
+    if (url !== null) {
+      throw new Refusal(421, 'misdirected', `"${alias}" is served at ${url}`, { location: url });
+    }
+    throw new Refusal(421, 'misdirected', `this collector stops, and leaves "${alias}" to others`);
   }
   throw new Refusal(503, 'moving', `"${alias}" is being taken over by another collector`, {
     retryAfterSeconds: 1,

@@ -22,8 +22,24 @@ export const checkOptions = {
 export interface CheckedSettings {
   spec: TableSpec;
   envPrefix: string;
-  /** Throws a SettingsError. `summary` says in one line what was understood. */
-  load(): { files: readonly string[]; warnings: readonly string[]; summary: string };
+  /** Throws a SettingsError. */
+  load(): LoadedSettings;
+}
+
+export interface LoadedSettings {
+  files: readonly string[];
+  warnings: readonly string[];
+  /** What was understood, in one line. */
+  summary: string;
+  /** Whether what they name fits them; absent: nobody asked. */
+  ask?: () => Promise<Asked>;
+}
+
+/** Sentences for a person; with problems it will not work. */
+export interface Asked {
+  summary: string;
+  warnings: readonly string[];
+  problems: readonly string[];
 }
 
 export async function checkSettings(
@@ -37,18 +53,25 @@ export async function checkSettings(
   }
   if (args.flag('explain')) return explain(args, io, spec, envPrefix);
   if (args.flag('json')) return checkAsJson(io, load);
-  const { files, warnings, summary } = load();
+  const { files, warnings, summary, ask } = load();
   for (const warning of warnings) io.err(`warning: ${warning}`);
   const read = files.length === 0 ? 'no settings file, defaults only' : files.join(', ');
   io.out(`ok: ${read}\n${summary}`);
-  return 0;
+  const asked = await ask?.();
+  if (!asked) return 0;
+  io.out(asked.summary);
+  for (const warning of asked.warnings) io.err(`warning: ${warning}`);
+  for (const problem of asked.problems) io.err(`problem: ${problem}`);
+  return asked.problems.length > 0 ? 1 : 0;
 }
 
-function checkAsJson(io: CommandIo, load: CheckedSettings['load']): number {
+async function checkAsJson(io: CommandIo, load: CheckedSettings['load']): Promise<number> {
   try {
-    const { files, warnings } = load();
-    io.out(JSON.stringify({ ok: true, files, warnings, problems: [] }));
-    return 0;
+    const { files, warnings, ask } = load();
+    const asked = await ask?.();
+    const ok = (asked?.problems.length ?? 0) === 0;
+    io.out(JSON.stringify({ ok, files, warnings, problems: [], ...(asked && { asked }) }));
+    return ok ? 0 : 1;
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     const problems = error.problems.map((problem) => ({

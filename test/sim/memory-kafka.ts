@@ -278,7 +278,10 @@ export class MemoryCluster {
       throw new KafkaError('invalid', 'not part of this cluster');
     };
     return {
-      cluster: async () => ({ clusterId: 'memory', controller: 1, brokers: [] }),
+      cluster: async () => {
+        const brokers = [{ id: 1, host: 'memory', port: 9092 }];
+        return { clusterId: 'memory', controller: 1, brokers };
+      },
       topics: async (names) => {
         assertOpen();
         return [...this.topics]
