@@ -48,7 +48,7 @@ export async function startCollector(
   config: CentralConfig,
   { clock, log, version, signal }: CollectorDeps,
 ): Promise<Collector> {
-  const closing: (() => Promise<void> | void)[] = [];
+  const closing: (() => unknown)[] = [];
   const stop = async () => {
     for (const close of closing.splice(0).reverse()) await close();
   };
@@ -82,12 +82,8 @@ export async function startCollector(
     closing.push(() => link.close(closeDeadlineMs));
     certificate?.follow((context) => link.secure(context));
     await landing.serve?.(shownUrl(link, config.link.name));
-    closing.push(async () => {
-      // What it asks Kafka is not worth waiting for any more.
-      const translated = mirror?.close();
-      await landing.handOver?.();
-      await translated;
-    });
+    // What is shared is left while the door still stands open, and can tell sites to go elsewhere.
+    if (landing.serve) closing.push(() => Promise.all([mirror?.close(), landing.close()]));
     const status = await openStatus({
       ...{ landing, mirror, clock, log, version },
       listen: config.status.listen,

@@ -3,10 +3,10 @@ import { hostname } from 'node:os';
 import type { Clock } from '#shared/std/clock.ts';
 import { globMatcher } from '#shared/std/glob.ts';
 import { type Logger, silentLog } from '#shared/std/log.ts';
+import type { Asked } from '#shared/std/settings-command.ts';
 import type { Naming } from '#shared/wire/mm2-topics.ts';
 import type { CentralConfig, KafkaLandingSettings } from './config.ts';
 import { openEmbeddedLanding } from './landing/embedded.ts';
-import type { ClusterCheck } from './landing/kafka-check.ts';
 import type { CopyFlows } from './landing/kafka-copy-sources.ts';
 import type { Landing } from './landing/landing.ts';
 import { openMerge } from './merge/merge.ts';
@@ -36,6 +36,8 @@ async function openInKafka(
   const { openKafkaLanding } = await import('./landing/kafka.ts');
   const connection = await readConnection(landing.connection);
   const kafka = openKafka({ ...connection, clientId: `tributary-central-${hostname()}` }, { log });
+  const giveUp = () => void kafka.close();
+  signal?.addEventListener('abort', giveUp, { once: true });
   try {
     return await openKafkaLanding(
       { ...landing, alias, flows: nameOf(flows, landing.naming), copies: copiesOf(flows) },
@@ -44,6 +46,8 @@ async function openInKafka(
   } catch (error) {
     await kafka.close();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 
@@ -51,18 +55,17 @@ async function openInKafka(
 export async function askCluster(
   { connection: values, ...landing }: KafkaLandingSettings,
   flows: CentralConfig['flows'],
-): Promise<ClusterCheck> {
+): Promise<Asked> {
   const { openKafka } = await import('#shared/kafka/open-kafka.ts');
   const { readConnection } = await import('#shared/kafka/connection-settings.ts');
-  const { checkCluster } = await import('./landing/kafka-check.ts');
-  const connection = await readConnection(values);
+  const { checkCluster, unreadable } = await import('./landing/kafka-check.ts');
+  const { brokers } = values;
+  const connection = await readConnection(values).catch((error: Error) => error);
+  if (connection instanceof Error) return unreadable(brokers, connection);
   const settings = { ...connection, clientId: 'tributary-check', requestTimeoutMs: 15_000 };
   const kafka = openKafka(settings, { log: silentLog });
   try {
-    return await checkCluster(kafka, {
-      ...{ ...landing, brokers: values.brokers },
-      flows: flows.map(({ into, from }) => ({ into, takes: globMatcher(from) })),
-    });
+    return await checkCluster(kafka, { ...landing, brokers, flows, copies: copiesOf(flows) });
   } finally {
     await kafka.close();
   }

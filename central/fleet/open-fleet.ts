@@ -65,13 +65,14 @@ class FleetBook {
   async restore(): Promise<void> {
     const { landing, expect } = this.#options;
     for (const alias of expect) this.#edgeOf(alias);
+    // Where a broker was killed just now it fails, and is told with the next count. It is waited
+    // for, and so comes first: behind the rest a commit of others would be missed.
+    await this.#recount();
     const summaries = await landing.aliases();
     for (const row of await landing.checkpoints({})) {
       this.#edgeOf(row.alias).streams.landed(row, null);
     }
     for (const summary of summaries) this.#edgeOf(summary.alias).restore(summary);
-    // Where a broker was killed just now it fails, and is told with the next count.
-    await this.#recount();
     const now = this.#timeline.now();
     for (const edge of this.#edges.values()) edge.refresh(now);
   }

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { isLoopback } from '#shared/std/listen-address.ts';
 import type { Credentials } from '../enrol/enrol.ts';
-import { Refusal } from './refusal.ts';
+import { ofLanding, Refusal } from './refusal.ts';
 
 /** What a peer has proved about itself. */
 export interface Credential {
@@ -59,7 +59,7 @@ export const addressOf = (env: unknown): string | undefined => tlsSocketOf(env)?
 
 /** By name: rooms take types only from each other. */
 export function refusalOf(cause: unknown): unknown {
-  if (!(cause instanceof Error) || cause.name !== 'EnrolError') return cause;
+  if (!(cause instanceof Error) || cause.name !== 'EnrolError') return ofLanding(cause);
   const { status, code, message, hint } = cause as Error & {
     status: 400 | 403 | 409;
     code: string;

@@ -7,7 +7,7 @@ import type {
   Landing,
 } from '../landing/landing.ts';
 import { Churn } from './churn.ts';
-import { Refusal, sayHello } from './refusal.ts';
+import { ofLanding, Refusal } from './refusal.ts';
 
 /** Requests of one alias that wait for their turn; an agent has two or three under way. */
 const waitingMax = 16;
@@ -87,7 +87,7 @@ export class Lane {
     } catch (error) {
       // Whatever it was: what is committed now is the landing's to say.
       this.forget();
-      throw refusalOf(error);
+      throw ofLanding(error);
     }
   }
 
@@ -121,14 +121,5 @@ export const throughOf = (state: LaneState | undefined, stream: StreamId): numbe
 
 const asRefusal = <T>(promise: Promise<T>): Promise<T> =>
   promise.catch((error: unknown) => {
-    throw refusalOf(error);
+    throw ofLanding(error);
   });
-
-/** What a failure of the landing means to the edge: it keeps what it has, and tries again. */
-function refusalOf(cause: unknown): unknown {
-  if (!(cause instanceof Error) || cause.name !== 'LandingError') return cause;
-  const { code, message } = cause as Error & { code: string };
-  if (code === 'fenced') return sayHello(message);
-  const retryAfterSeconds = code === 'full' || code === 'refused' ? 30 : 1;
-  return new Refusal(503, `landing-${code}`, message, { retryAfterSeconds, cause });
-}

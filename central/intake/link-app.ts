@@ -142,7 +142,13 @@ function inTurn<T>(
 ): Promise<T> {
   const { budget, clock, lanes } = parts;
   const rules = { alias, bytesMax, budget, clock, timeoutMs: parts.settings.bodyTimeoutMs };
-  return withBody(request, rules, (body) => lanes.run(alias, (lane) => use(body, lane)));
+  return withBody(request, rules, (body) => lanes.run(alias, (lane) => use(body, lane))).catch(
+    (error: unknown) => {
+      // The site went to another meanwhile: it need not come here again to hear of that.
+      if (error instanceof Refusal && error.code.startsWith('landing-')) assertOurs(parts, alias);
+      throw error;
+    },
+  );
 }
 
 async function hello(parts: LinkParts, incoming: Incoming): Promise<object> {

@@ -36,3 +36,13 @@ export class Refusal extends Error {
 
 /** The edge is to open its session (again); then what it holds is sent once more. */
 export const sayHello = (message: string): Refusal => new Refusal(409, 'hello', message);
+
+/** What a failure of the landing means to who asks: it keeps what it has, and tries again. */
+export function ofLanding(cause: unknown): unknown {
+  // By name: rooms take types only from each other.
+  if (!(cause instanceof Error) || cause.name !== 'LandingError') return cause;
+  const { code, message } = cause as Error & { code: string };
+  if (code === 'fenced') return sayHello(message);
+  const retryAfterSeconds = code === 'full' || code === 'refused' ? 30 : 1;
+  return new Refusal(503, `landing-${code}`, message, { retryAfterSeconds, cause });
+}

@@ -1,4 +1,6 @@
 import type { Kafka, KafkaAdmin, KafkaError, TopicInfo } from '#shared/kafka/kafka.ts';
+import type { Asked } from '#shared/std/settings-command.ts';
+import type { CopyFlows } from './kafka-copy-sources.ts';
 import { ownTopics } from './kafka-names.ts';
 import {
   compactedConfigs,
@@ -14,68 +16,83 @@ export interface ClusterCheckOptions extends DataTopicSettings {
   shards: number;
   replicationFactor: number;
   partitions: number;
-  /** Merged topics, with what they take of all topics that are there. */
-  flows: readonly { into: string; takes: (topic: string) => boolean }[];
+  flows: readonly { into: string }[];
+  copies: Pick<CopyFlows, 'externalTargets' | 'feedTargets'>;
 }
 
-/** What is found out about the cluster, in sentences for a person. */
-export interface ClusterCheck {
-  summary: string;
-  /** It will work, and somebody should know. */
-  warnings: string[];
-  /** It will not work. */
-  problems: string[];
-}
+/** A file that the settings name is not there: nobody was asked. */
+export const unreadable = (brokers: readonly string[], { message }: Error): Asked => ({
+  ...{ summary: `Kafka at ${brokers.join(', ')} was not asked`, warnings: [] },
+  problems: [`landing.${message}`],
+});
 
-/** Asks the cluster whether it fits the settings; changes nothing. */
+/**
+ * Asks the cluster whether our own topics and those of flows can be had as the settings want them;
+ * changes nothing. What sites' topics are like, a central that runs tells (`topics`, `audit`).
+ */
 export async function checkCluster(
   { admin }: Pick<Kafka, 'admin'>,
   options: ClusterCheckOptions,
-): Promise<ClusterCheck> {
-  const at = options.brokers.join(', ');
+): Promise<Asked> {
+  const at = `Kafka at ${options.brokers.join(', ')}`;
   try {
     const { clusterId, brokers } = await admin.cluster();
-    const topics = new Map((await admin.topics()).map((info) => [info.topic, info]));
-    const check = new Check(admin, topics, options);
-    check.replicas(brokers.length);
-    await check.own();
-    for (const flow of options.flows) await check.flow(flow);
+    const check = new Check(admin, options);
+    await check.all(brokers.length);
     const many = inWords(brokers.length);
-    return { summary: `Kafka at ${at} answers: cluster ${clusterId}, ${many}`, ...check.found };
+    return { summary: `${at} answers: cluster ${clusterId}, ${many}`, ...check.found };
   } catch (error) {
-    const { name, code, message } = error as KafkaError;
-    if (name !== 'KafkaError') throw error;
-    const advice =
-      code === 'denied'
-        ? 'see landing.sasl and landing.tls, and what this user may do (DESCRIBE on cluster and topics)'
-        : 'start it, or correct landing.brokers';
-    const problems = [`${message}; ${advice}`];
-    return { summary: `Kafka at ${at} was asked and did not answer`, warnings: [], problems };
+    if ((error as Error).name !== 'KafkaError') throw error;
+    return { summary: `${at} was asked and did not answer`, warnings: [], problems: [why(error)] };
   }
 }
 
-class Check {
-  readonly found: Pick<ClusterCheck, 'warnings' | 'problems'> = { warnings: [], problems: [] };
-  readonly #admin: KafkaAdmin;
-  readonly #topics: ReadonlyMap<string, TopicInfo>;
-  readonly #options: ClusterCheckOptions;
+function why(error: unknown): string {
+  const { code, message } = error as KafkaError;
+  const isAway = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ETIMEDOUT/.test(message);
+  const advice =
+    code === 'unavailable' && isAway
+      ? 'start it, or correct landing.brokers'
+      : 'see landing.brokers, landing.tls and landing.sasl, and what this user may do there';
+  return `${message}; ${advice}`;
+}
 
-  constructor(
-    admin: KafkaAdmin,
-    topics: ReadonlyMap<string, TopicInfo>,
-    options: ClusterCheckOptions,
-  ) {
+class Check {
+  readonly found: { warnings: string[]; problems: string[] } = { warnings: [], problems: [] };
+  readonly #admin: KafkaAdmin;
+  readonly #options: ClusterCheckOptions;
+  readonly #topics = new Map<string, TopicInfo>();
+
+  constructor(admin: KafkaAdmin, options: ClusterCheckOptions) {
     this.#admin = admin;
-    this.#topics = topics;
     this.#options = options;
   }
 
-  replicas(brokers: number): void {
+  async all(brokers: number): Promise<void> {
+    for (const info of await this.#admin.topics()) this.#topics.set(info.topic, info);
+    this.#replicas(brokers);
+    this.#shards();
+    const data = dataConfigs(this.#options);
+    const wanted = new Map<string, { readonly [name: string]: string }>([
+      [ownTopics.registry, compactedConfigs],
+      [ownTopics.checkpoints, stateConfigs],
+      [ownTopics.fleet, stateConfigs],
+      [ownTopics.losses, ledgerConfigs],
+      [ownTopics.index, data],
+      ...this.#options.flows.map(({ into }) => [into, data] as const),
+    ]);
+    for (const [topic, configs] of wanted) await this.#settings(topic, configs);
+    for (const { into } of this.#options.flows) this.#partitions(into);
+  }
+
+  #replicas(brokers: number): void {
     const { replicationFactor: factor } = this.#options;
     if (factor > brokers) {
-      this.found.problems.push(
-        `landing.replication_factor = ${factor}: the cluster has ${inWords(brokers)}, and topics ` +
-          'cannot be made; lower it, or add brokers',
+      const all = Object.values(ownTopics).every((topic) => this.#topics.has(topic));
+      const list = all ? this.found.warnings : this.found.problems;
+      list.push(
+        `landing.replication_factor = ${factor}: the cluster has ${inWords(brokers)} now, and no ` +
+          'topic can be made; lower it, or add brokers',
       );
     }
     if (factor === 1 && brokers > 1) {
@@ -86,42 +103,60 @@ class Check {
     }
   }
 
-  async own(): Promise<void> {
+  #shards(): void {
     const { shards } = this.#options;
-    const made = this.#topics.get(ownTopics.checkpoints)?.partitions.length ?? shards;
+    const made = this.#partitionsOf(ownTopics.checkpoints) ?? shards;
     if (made !== shards) {
       this.found.warnings.push(
         `landing.shards = ${shards}: ${ownTopics.checkpoints} was made with ${made}, which stays`,
       );
     }
-    await this.#settings(ownTopics.registry, compactedConfigs);
-    await this.#settings(ownTopics.checkpoints, stateConfigs);
-    await this.#settings(ownTopics.fleet, stateConfigs);
-    await this.#settings(ownTopics.losses, ledgerConfigs);
-    await this.#settings(ownTopics.index, dataConfigs(this.#options));
-  }
-
-  async flow({ into, takes }: ClusterCheckOptions['flows'][number]): Promise<void> {
-    const parts = [...this.#topics.values()].filter(({ topic }) => topic !== into && takes(topic));
-    const partitionsOf = ({ partitions }: TopicInfo) => partitions.length;
-    const most = Math.max(this.#options.partitions, ...parts.map(partitionsOf));
-    for (const topic of [into, ...parts.map(({ topic }) => topic)]) {
-      await this.#settings(topic, dataConfigs(this.#options));
-    }
-    const merged = this.#topics.get(into);
-    if (merged && partitionsOf(merged) < most) {
-      this.found.warnings.push(
-        `topic "${into}" has ${partitionsOf(merged)} partitions and will need ${most}: central ` +
-          'grows what it made itself, and keys go to other partitions from then on (their order ' +
-          'holds before and after); one that was there before is for you to grow',
+    for (const topic of [ownTopics.fleet, ownTopics.losses, ownTopics.index]) {
+      const has = this.#partitionsOf(topic) ?? made;
+      if (has >= made) continue;
+      this.found.problems.push(
+        `topic "${topic}" has ${has} partitions, and ${made} are needed: ` +
+          `kafka-topics --alter --topic ${topic} --partitions ${made}`,
       );
     }
   }
 
+  #partitions(into: string): void {
+    const { copies, partitions } = this.#options;
+    const feeds = [...this.#topics.values()].filter(({ topic, internal }) => {
+      const external = copies.externalTargets(topic).map((flow) => flow.into);
+      return !internal && [...copies.feedTargets(topic), ...external].includes(into);
+    });
+    const most = Math.max(partitions, ...feeds.map((feed) => feed.partitions.length));
+    const has = this.#partitionsOf(into) ?? most;
+    if (has >= most) return;
+    this.found.warnings.push(
+      `topic "${into}" has ${has} partitions and will need ${most}: central grows what it made ` +
+        'itself, and keys go to other partitions from then on (their order holds before and ' +
+        'after); one that was there before is for you to grow',
+    );
+  }
+
+  /** Of one that is there. The list leaves out what this user may not see. */
   async #settings(topic: string, wanted: { readonly [name: string]: string }): Promise<void> {
-    if (!this.#topics.has(topic)) return;
-    const troubles = unfit(await this.#admin.configs(topic), wanted);
-    this.found.warnings.push(...troubles.map((trouble) => `topic "${topic}": ${trouble}`));
+    try {
+      const [found] = this.#topics.has(topic) ? [true] : await this.#admin.topics([topic]);
+      if (!found) return;
+      const troubles = unfit(await this.#admin.configs(topic), wanted);
+      this.found.warnings.push(...troubles.map((trouble) => `topic "${topic}": ${trouble}`));
+    } catch (error) {
+      if ((error as Error).name !== 'KafkaError') throw error;
+      const { code, message } = error as KafkaError;
+      // Gone since it was listed.
+      if (code === 'missing') return;
+      if (code !== 'denied') throw error;
+      const needs = 'this user needs DESCRIBE and DESCRIBE_CONFIGS on it';
+      this.found.problems.push(`topic "${topic}": ${message}; ${needs}`);
+    }
+  }
+
+  #partitionsOf(topic: string): number | undefined {
+    return this.#topics.get(topic)?.partitions.length;
   }
 }
 

@@ -74,10 +74,6 @@ export class KafkaLanding implements Landing {
     await this.#shards.join(linkUrl);
   }
 
-  handOver(): Promise<void> {
-    return this.close();
-  }
-
   readAll(): Promise<void> {
     return this.#shards.readAll();
   }

@@ -24,6 +24,8 @@ export interface KafkaShardsParts {
   shardParts: Pick<ShardParts, 'settings' | 'prepare' | 'forget'>;
   beside: BesideWriter;
   flows: CopyFlows;
+  /** Ends waiting for the first share. */
+  signal: AbortSignal | undefined;
   joinOwners: (linkUrl: string | null, onShards: (mine: readonly number[]) => void) => Owners;
 }
 
@@ -58,7 +60,7 @@ export class KafkaShards {
         beside: (stage, shard, at) =>
           beside.for(stage, (alias) => shardOf(alias, shards) === shard, at),
         // One that was given to another is fenced as it should be.
-        onFenced: () => this.#mine.has(id) && this.#owners?.contested(),
+        onFenced: () => this.#mine.has(id) && !this.#left && this.#owners?.contested(),
       });
     });
     this.#moving = this.all.map(() => Promise.resolve());
@@ -107,25 +109,25 @@ export class KafkaShards {
 
   /** From now on has a share of them. Resolves when that is served, or after a while. */
   async join(linkUrl: string | null): Promise<void> {
-    const { clock, joinOwners } = this.#parts;
-    await new Promise<void>((resolve) => {
+    const { clock, joinOwners, signal } = this.#parts;
+    const served = new Promise<void>((resolve) => {
       this.#owners = joinOwners(linkUrl, (mine) => {
+        if (this.#left) return;
         this.#own(mine);
         // Taken over one beside the other: the slowest counts.
         Promise.all(this.#moving).then(() => resolve());
       });
-      // Where another collector is slow to hand over, its sites come as they are free.
-      clock.sleep(serveTimeoutMs).then(resolve);
     });
+    // Where another collector is slow to hand over, its sites come as they are free.
+    await atMost(clock, serveTimeoutMs, served, signal);
   }
 
   route(alias: string): Route {
     const shard = this.of(alias);
-    if (shard.owned) return { to: 'here' };
-    if (this.#left) return { to: 'other', url: null };
+    if (shard.owned && !this.#left) return { to: 'here' };
     const owner = this.#owners?.ownerOf(shard.id);
-    if (!owner || owner.mine || owner.linkUrl === null) return { to: 'nobody' };
-    return { to: 'other', url: owner.linkUrl };
+    const url = owner && !owner.mine ? owner.linkUrl : null;
+    return url === null && !this.#left ? { to: 'nobody' } : { to: 'other', url };
   }
 
   /** How many of ours are not served (yet). */
@@ -144,7 +146,6 @@ export class KafkaShards {
    */
   async leave(): Promise<void> {
     const { clock } = this.#parts;
-    this.stop();
     this.#left = true;
     this.#own([]);
     await atMost(clock, landMs, Promise.all(this.#moving));

@@ -76,6 +76,7 @@ export async function openKafkaLanding(
   const madeWith = dataConfigs(options);
   const landing = new KafkaLanding({
     ...{ kafka, clock, log, follower, registry, shards, centralId, alias: options.alias },
+    signal: deps.signal,
     flows: options.copies,
     troublesOf: (topic) => topics.troublesOf(topic),
     topicSettings: {

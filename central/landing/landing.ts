@@ -17,13 +17,12 @@ export interface Landing {
 
   /** Who serves this alias; missing: this collector, always. */
   route?(alias: string): Route;
-  /** From now on sites may come here, at this address. Resolves when our share is taken over. */
-  serve?(linkUrl: string | null): Promise<void>;
   /**
-   * Leaves our share to others, for whom it is best done while the front door still answers, and
-   * closes; within seconds, whatever the log does.
+   * From now on sites may come here, at this address. Resolves when our share is taken over. Closed
+   * while the front door still answers, it leaves that share to others, whom sites then look for;
+   * within seconds, whatever the log does.
    */
-  handOver?(): Promise<void>;
+  serve?(linkUrl: string | null): Promise<void>;
   /**
    * Told whenever another collector committed something of an alias, with all that is committed of
    * it; undefined: it was removed.

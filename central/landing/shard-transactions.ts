@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  Kafka,
+import {
+  type Kafka,
   KafkaError,
-  OutgoingBatch,
-  TopicPartition,
-  TransactionalProducer,
+  type OutgoingBatch,
+  type TopicPartition,
+  type TransactionalProducer,
 } from '#shared/kafka/kafka.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Clock } from '#shared/std/clock.ts';
@@ -79,6 +79,7 @@ export class ShardTransactions {
   readonly #producer: TransactionalProducer;
   readonly #partitions: { topic: string; partition: number }[];
   #ready = false;
+  #ended = false;
 
   constructor(id: number, state: ShardState, parts: TransactionParts) {
     this.#id = id;
@@ -100,9 +101,15 @@ export class ShardTransactions {
 
   /** Fences whoever had it, then reads what is committed to the end. Rejects with a KafkaError. */
   async open(): Promise<void> {
+    if (this.#ended) throw new KafkaError('closed', 'this shard was left to another collector');
     await this.#producer.init();
     await this.#parts.follower.readToEnd(this.#partitions, 'uncommitted');
     this.#ready = true;
+  }
+
+  /** Never opened again: that would fence the next owner. */
+  end(): void {
+    this.#ended = true;
   }
 
   /** No more of ours: what the next owner writes is followed again. */

@@ -1,4 +1,5 @@
 import type { KafkaError } from '#shared/kafka/kafka.ts';
+import { atMost } from '#shared/std/at-most.ts';
 import { Backoff } from '#shared/std/backoff.ts';
 import type { Logger } from '#shared/std/log.ts';
 import { Signal } from '#shared/std/signal.ts';
@@ -46,6 +47,7 @@ export class Shard {
   #owned = false;
   /** More than one commit was there for the transaction before. */
   #areSeveral = false;
+  #released = Promise.withResolvers<void>();
   #term = 0;
   #running: Promise<void> | undefined;
 
@@ -85,6 +87,7 @@ export class Shard {
     await this.#transactions.open();
     prepared();
     this.#owned = true;
+    this.#released = Promise.withResolvers();
     this.#term += 1;
     this.#running = this.#run();
   }
@@ -94,11 +97,13 @@ export class Shard {
     const message = 'Kafka has not answered, and this collector leaves the site to others';
     for (const { reject } of this.#landing) reject(new LandingError('uncertain', message));
     for (const { reject } of this.#waiting.splice(0)) reject(moved());
+    this.#transactions.end();
   }
 
   /** Ends what is under way, takes no more, and follows again what the next owner writes. */
   async release(): Promise<void> {
     this.#owned = false;
+    this.#released.resolve();
     this.#arrived.notify();
     await this.#running;
     this.#running = undefined;
@@ -142,6 +147,8 @@ export class Shard {
   async #landNext(): Promise<void> {
     await this.#linger();
     this.#landing = this.#take();
+    // Given back while they lingered.
+    if (this.#landing.length === 0) return;
     try {
       await this.#land(this.#landing);
     } catch (error) {
@@ -158,7 +165,7 @@ export class Shard {
     if (!this.#areSeveral) return;
     const { clock, settings } = this.#parts;
     const leftMs = settings.lingerMs - (clock.monotonic() - this.#waiting[0]!.since);
-    if (leftMs > 0 && this.#owned) await clock.sleep(leftMs);
+    if (leftMs > 0 && this.#owned) await atMost(clock, leftMs, this.#released.promise);
   }
 
   #take(): Waiting[] {

@@ -67,8 +67,8 @@ export class LinkClient {
   readonly #alias: string;
   #current = 0;
   #owner: string | undefined;
-  /** Asked last of those that did not answer: others are asked before it is again. */
-  #silent: string | undefined;
+  /** Asked last, and did not answer: others are asked before it is again. */
+  #unanswered: string | undefined;
 
   constructor(options: { transport: Transport; urls: readonly string[]; alias: string }) {
     this.#transport = options.transport;
@@ -97,7 +97,7 @@ export class LinkClient {
       this.#current = (this.#current + 1) % Math.max(1, this.#urls.length);
     };
     step();
-    if (this.#urls[this.#current] === this.#silent) step();
+    if (this.#urls[this.#current] === this.#unanswered) step();
   }
 
   async hello(hello: Hello, timeoutMs: number, signal?: AbortSignal): Promise<HelloAnswer> {
@@ -157,15 +157,17 @@ export class LinkClient {
       })
       .catch((error: unknown) => {
         if (error instanceof TransportError) {
-          this.#silent = url;
+          // What we gave up ourselves says nothing about who was asked.
+          if (!signal?.aborted) this.#unanswered = url;
           throw new LinkError('unreachable', error.message, { cause: error });
         }
         throw error;
       });
-    if (url === this.#silent) this.#silent = undefined;
+    if (response.status === 200 || url === this.#unanswered) this.#unanswered = undefined;
     if (response.status === 200) return response;
     const failure = failureOf(response);
-    if (failure.code === 'misdirected') this.#handOn(failure.owner);
+    // Of several requests that hear it, the first moves us on; the others come from where we were.
+    if (failure.code === 'misdirected' && url === this.url) this.#handOn(failure.owner);
     throw failure;
   }
 
@@ -176,10 +178,10 @@ export class LinkClient {
    */
   #handOn(owner: string | undefined): void {
     const isTrusted = owner && (this.#urls.includes(owner) || owner.startsWith('https://'));
-    const isGone = owner === this.#silent;
+    const isGone = owner === this.#unanswered;
     if (isTrusted && !isGone) this.#owner = owner;
     else this.tryNext();
-    this.#silent = undefined;
+    this.#unanswered = undefined;
   }
 }
 

@@ -32,6 +32,9 @@ const pauseMsMax = 30_000;
 const helloPauseMsMax = 10_000;
 /** While collectors are up, and only who of them serves us is not settled: seconds, not minutes. */
 const handOverPauseMsMax = 500;
+/** Collectors that after so many attempts still do not agree are asked less often. */
+const handOverAttempts = 20;
+const disagreedPauseMsMax = 5_000;
 /** In a row, before another collector is asked. */
 const busyMax = 4;
 /** A person has to act at central; asking more often would not help. */
@@ -259,7 +262,10 @@ export class Uplink {
     this.#silent = code === 'unreachable' ? this.#silent + 1 : 0;
     const isOneSilent = client.isHandedOn || this.#silent < client.addresses;
     const isHandedOver = code === 'misdirected' || (code === 'unreachable' && isOneSilent);
-    if (isHandedOver) pauseMs = Math.min(pauseMs, handOverPauseMsMax);
+    if (isHandedOver) {
+      const soon = this.#backoff.attempts <= handOverAttempts;
+      pauseMs = Math.min(pauseMs, soon ? handOverPauseMsMax : disagreedPauseMsMax);
+    }
     if (code === 'denied') {
       const aboutMs = this.#status.state === 'adopt-needed' ? adoptPauseMs : deniedPauseMs;
       pauseMs = aboutMs * (0.5 + this.#options.random());

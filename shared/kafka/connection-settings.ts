@@ -98,7 +98,7 @@ export function connectionProblems({ tls, sasl }: ConnectionValues): [string, st
   return problems;
 }
 
-/** Reads the files that the settings name. Rejects with an Error that names the file. */
+/** Reads the files that the settings name. Rejects with a RangeError that names both. */
 export async function readConnection(
   values: ConnectionValues,
 ): Promise<Pick<KafkaSettings, 'brokers' | 'tls' | 'sasl'>> {
@@ -110,12 +110,9 @@ export async function readConnection(
 async function tlsOf(tls: ConnectionValues['tls']): Promise<KafkaTls | undefined> {
   const isSet = Object.values(tls).some((value) => value !== undefined);
   if (!isSet || tls.enabled === false) return undefined;
-  const pem = async (path: string | undefined) => path && (await readFile(path, 'utf8'));
-  const [ca, cert, key] = await Promise.all([
-    pem(tls.ca_file),
-    pem(tls.cert_file),
-    pem(tls.key_file),
-  ]);
+  const pem = async (name: 'ca_file' | 'cert_file' | 'key_file') =>
+    tls[name] && (await fileOf(`tls.${name}`, tls[name]));
+  const [ca, cert, key] = await Promise.all([pem('ca_file'), pem('cert_file'), pem('key_file')]);
   return {
     ...(ca && { ca }),
     ...(cert && { cert }),
@@ -130,8 +127,19 @@ async function saslOf(sasl: ConnectionValues['sasl']): Promise<KafkaSasl | undef
   if (mechanism === 'oauthbearer') {
     return { mechanism, token: () => tokenOf(token_file, token_command) };
   }
-  const secret = password ?? (await readFile(password_file!, 'utf8')).replace(/\r?\n$/, '');
+  const secret =
+    password ?? (await fileOf('sasl.password_file', password_file!)).replace(/\r?\n$/, '');
   return { mechanism, username: username!, password: secret };
+}
+
+async function fileOf(setting: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new RangeError(`${setting} = "${path}" cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 const tokenTimeoutMs = 10_000;

@@ -69,8 +69,16 @@ async function checkAsJson(io: CommandIo, load: CheckedSettings['load']): Promis
   try {
     const { files, warnings, ask } = load();
     const asked = await ask?.();
-    const ok = (asked?.problems.length ?? 0) === 0;
-    io.out(JSON.stringify({ ok, files, warnings, problems: [], ...(asked && { asked }) }));
+    const { summary, problems = [] } = asked ?? {};
+    const ok = problems.length === 0;
+    const nowhere = { file: null, line: null, key: null };
+    io.out(
+      JSON.stringify({
+        ...{ ok, files, warnings: [...warnings, ...(asked?.warnings ?? [])] },
+        problems: problems.map((text) => ({ ...nowhere, message: text, text })),
+        asked: summary,
+      }),
+    );
     return ok ? 0 : 1;
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;

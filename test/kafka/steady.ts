@@ -22,6 +22,10 @@ export async function startSteady(
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   const ended = once(child, 'close');
+  let over = false;
+  ended.then(() => {
+    over = true;
+  });
   const times = Array.from({ length: partitions }, (): number[] => []);
   await new Promise<void>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -31,7 +35,10 @@ export async function startSteady(
     ended.then(([code]) => reject(new Error(`Steady ended with ${code}`)), reject);
   });
   return {
-    longestGap: (sinceMs) => Math.max(...times.map((one) => longestGap(one, sinceMs))),
+    longestGap(sinceMs) {
+      if (over) throw new Error("Apache's own producers have ended");
+      return Math.max(...times.map((one) => longestGap(one, sinceMs)));
+    },
     async close() {
       child.stdin.end();
       await ended;

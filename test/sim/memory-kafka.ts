@@ -137,7 +137,7 @@ export class MemoryCluster {
 
   async #answered(step: KafkaStep, closed: AbortSignal): Promise<void> {
     if (!this.silent.has(step)) return;
-    await once(closed, 'abort');
+    if (!closed.aborted) await once(closed, 'abort');
     throw new KafkaError('closed', 'this client was closed');
   }
 

@@ -39,7 +39,13 @@ test.skipIf(sharedKafkaMissing)(
 
     const json = await check(bootstrap, into, 'replication_factor = 3', '--json');
     expect(json.code).toBe(1);
-    expect(JSON.parse(json.out)).toMatchObject({ ok: false, asked: { problems: [{}] } });
+    const message = expect.stringContaining('landing.replication_factor = 3');
+    expect(JSON.parse(json.out)).toMatchObject({ ok: false, problems: [{ key: null, message }] });
+
+    const login = 'sasl = { mechanism = "plain", username = "a", password_file = "/nowhere" }';
+    const unread = await check(bootstrap, into, login);
+    expect(unread.code).toBe(1);
+    expect(unread.err).toContain('problem: landing.sasl.password_file = "/nowhere" cannot be read');
 
     const nobody = await check(`127.0.0.1:${await freePort()}`, into, '');
     expect(nobody.code).toBe(1);

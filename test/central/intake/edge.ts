@@ -21,6 +21,7 @@ export interface Answer<T> {
   status: number;
   body: T & Partial<ErrorBody>;
   retryAfter: string | null;
+  location: string | null;
 }
 
 /** Speaks the link as an edge would, or as a hostile one. */
@@ -126,6 +127,7 @@ export class Edge {
       status: response.status,
       body: (await response.json()) as T & Partial<ErrorBody>,
       retryAfter: response.headers.get('retry-after'),
+      location: response.headers.get('location'),
     };
   }
 

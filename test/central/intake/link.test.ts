@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type Landing, LandingError } from '#central/landing/landing.ts';
+import { type Landing, LandingError, type Route } from '#central/landing/landing.ts';
 import { encodeFrame } from '#shared/wire/frame.ts';
 import { limits } from '#shared/wire/limits.ts';
 import { linkPath } from '#shared/wire/link.ts';
@@ -244,15 +244,18 @@ describe('bodies are bounded', () => {
 describe('when the landing fails', () => {
   let fail: LandingError | Error | undefined;
   let failAfter = false;
+  let route: Route;
+  let given = (error: Error): Error => error;
   const wrap = (landing: Landing): Landing =>
     new Proxy(landing, {
       get: (target, name) => {
+        if (name === 'route') return () => route;
         const value = Reflect.get(target, name) as unknown;
         if (name !== 'commit' || typeof value !== 'function') {
           return typeof value === 'function' ? value.bind(target) : value;
         }
         return async (...args: unknown[]) => {
-          if (fail && !failAfter) throw fail;
+          if (fail && !failAfter) throw given(fail);
           const landed = await value.apply(target, args);
           if (fail) throw fail;
           return landed;
@@ -262,6 +265,8 @@ describe('when the landing fails', () => {
   beforeEach(() => {
     fail = undefined;
     failAfter = false;
+    route = { to: 'here' };
+    given = (error) => error;
     world = new World({ wrap });
   });
 
@@ -296,6 +301,25 @@ describe('when the landing fails', () => {
     expect(body).toMatchObject({ acks: [{ through: 3 }], verdicts: [{ verdict: 'duplicate' }] });
     expect(await world.valuesOf('sensor-data')).toHaveLength(4);
   });
+
+  test.each([
+    [{ to: 'other', url: null }, 421, 'misdirected', undefined],
+    [{ to: 'other', url: 'https://two' }, 421, 'misdirected', 'https://two'],
+    [{ to: 'nobody' }, 503, 'moving', undefined],
+  ] as const)(
+    'since the site was left to another meanwhile, it is sent there: %j',
+    async (to, status, said, location) => {
+      const edge = await openEdge(world);
+      given = (error) => {
+        route = to;
+        return error;
+      };
+      fail = new LandingError('uncertain', 'this collector leaves the site to others');
+      const answer = await edge.segments([edge.segment(0, 3)]);
+      expect(answer).toMatchObject({ status, ...code(said) });
+      expect(answer.location).toBe(location ?? null);
+    },
+  );
 
   test('a heartbeat that was not committed does not count', async () => {
     const edge = await openEdge(world);

@@ -22,7 +22,7 @@ for (const step of ['send', 'commit'] as const) {
     const next = site.write(3, { segments: [site.segment(2)] });
     const behind = leaving.commit([next]);
     const told = Promise.allSettled([stuck, behind]);
-    await leaving.handOver();
+    await leaving.close();
     for (const { status, reason } of (await told) as PromiseRejectedResult[]) {
       expect(`${status} ${reason.code}`).toMatch(/^rejected (uncertain|moved)$/);
     }

@@ -55,3 +55,47 @@ test('an owner that does not answer is not asked again before the others were', 
   const [one, two, three] = urls;
   expect(asked).toEqual([one, three, two, one, three, two]);
 });
+
+test('several requests that are sent away at once go on to the next, once', async () => {
+  const { asked, transport } = sendingTo('http://elsewhere');
+  const urls = ['https://one', 'https://two', 'https://three'];
+  const client = new LinkClient({ transport, urls, alias: 'factory-a' });
+  await Promise.all([ask(client), ask(client), ask(client)]);
+  await ask(client);
+  expect(asked.at(-1)).toBe('https://two');
+});
+
+test('who was away is asked again once another has answered, and what we gave up accuses nobody', async () => {
+  const urls = ['https://one', 'https://two'];
+  const asked: string[] = [];
+  let answer: (url: string) => number | undefined = () => undefined;
+  const transport: Transport = {
+    post: async ({ url }) => {
+      asked.push(url);
+      const status = answer(url);
+      if (status === undefined) throw new TransportError('connect ECONNREFUSED');
+      const error = { code: 'misdirected', message: 'left to others' };
+      const body = status === 200 ? { acks: [], verdicts: [] } : { error };
+      return { status, headers: {}, body: Buffer.from(JSON.stringify(body)) };
+    },
+    close() {},
+  };
+  const client = new LinkClient({ transport, urls, alias: 'factory-a' });
+  expect(await ask(client)).toBe('unreachable');
+  client.tryNext();
+  answer = () => 200;
+  await ask(client);
+  answer = (url) => (url === 'https://two' ? 421 : 200);
+  expect(await ask(client)).toBe('misdirected');
+  await ask(client);
+  expect(asked).toEqual(['https://one', 'https://two', 'https://two', 'https://one']);
+
+  answer = () => undefined;
+  const over = AbortSignal.abort();
+  await client.segments('0'.repeat(32), new Uint8Array(), 0, 1_000, over).catch(() => {});
+  answer = () => 421;
+  await ask(client);
+  await ask(client);
+  await ask(client);
+  expect(asked.slice(-3)).toEqual(['https://one', 'https://two', 'https://one']);
+});

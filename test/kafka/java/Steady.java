@@ -2,6 +2,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
@@ -33,21 +34,27 @@ public class Steady {
           System.out.println(number);
           Thread.sleep(250);
         }
-      } catch (Exception again) {
+      } catch (KafkaException again) {
         System.err.println(number + ": " + again);
+      } catch (Throwable broken) {
+        // Whoever reads our lines must not wait for a thread that is gone.
+        broken.printStackTrace();
+        System.exit(1);
       }
     }
   }
 
   /** One that was aborted is tried again with the same producer, as Kafka's documentation says. */
   static void commit(KafkaProducer<byte[], byte[]> producer, int number) throws Exception {
-    producer.beginTransaction();
-    try {
-      producer.send(new ProducerRecord<>(arguments[1], number, null, new byte[100])).get();
-      producer.commitTransaction();
-    } catch (ExecutionException failed) {
-      producer.abortTransaction();
-      commit(producer, number);
+    for (; ; ) {
+      producer.beginTransaction();
+      try {
+        producer.send(new ProducerRecord<>(arguments[1], number, null, new byte[100])).get();
+        producer.commitTransaction();
+        return;
+      } catch (ExecutionException failed) {
+        producer.abortTransaction();
+      }
     }
   }
 
