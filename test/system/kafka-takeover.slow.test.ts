@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { kafkaMissing, kcatMissing } from '../kafka/missing.ts';
 import { assertShort, KafkaFleet } from './kafka-fleet.ts';
 import { seedOf } from './main-job.ts';
@@ -22,7 +22,10 @@ test.skipIf(missing)(
     const [collector] = fleet.collectors;
     const killedAt = performance.now();
     await collector!.kill();
-    await sleep(takeoverMsMax);
+    const deadAt = performance.now();
+    const all = () => fleet.light.every(({ served }) => served.since(deadAt));
+    await expect.poll(all, { timeout: takeoverMsMax + 10_000, interval: 100 }).toBe(true);
+    await sleep(2_000);
     const waits = new Map([[collector!.name, fleet.longestWait(killedAt)]]);
     await collector!.start();
     over.abort();

@@ -118,6 +118,11 @@ export class Served implements Transport {
     }
   }
 
+  /** Whether an answer took records over since then. */
+  since(sinceMs: number): boolean {
+    return (this.#times.at(-1) ?? 0) > sinceMs;
+  }
+
   /** The longest time between two answers that took records over, since `sinceMs`. */
   longestGap(sinceMs: number): number {
     return longestGap(this.#times, sinceMs);
