@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { memoryFolder } from '../memory-folder.ts';
 import { Guard } from './guard.ts';
 import { type KafkaLine, kafkaJars } from './jars.ts';
 import { kafkaMissing } from './missing.ts';
@@ -47,7 +48,8 @@ export interface TestKafka {
 export async function startKafka(options: KafkaOptions = {}): Promise<TestKafka> {
   if (kafkaMissing) throw new Error(kafkaMissing);
   const jars = await kafkaJars(options.version ?? '4.x');
-  const folder = mkdtempSync(join(tmpdir(), 'kafka-'));
+  // Whoever measures wants a disk under it.
+  const folder = options.fullSpeed ? mkdtempSync(join(tmpdir(), 'kafka-')) : memoryFolder('kafka-');
   const guard = new Guard(folder);
   const count = options.brokers ?? 1;
   const [controllerPort, ...ports] = await freePorts(1 + count * (options.proxied ? 3 : 1));

@@ -62,7 +62,6 @@ test.skipIf(missing)(
     for (const name of ['collector-1', 'collector-2']) {
       const listen = { link: await freePort(), status: await freePort() };
       const collector = house.central({ kafka: bootstrap, listen, more: flow }, name);
-      collector.startTimeoutMs = 60_000;
       collectors.push(collector);
     }
     await Promise.all(collectors.map((collector) => collector.start()));

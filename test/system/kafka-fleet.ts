@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFailed, onTestFinished } from 'vitest';
 import { openKafka } from '#shared/kafka/open-kafka.ts';
@@ -6,6 +6,7 @@ import { isoTime } from '#shared/std/clock.ts';
 import { silentLog } from '#shared/std/log.ts';
 import { startKafka, type TestKafka } from '../kafka/kafka.ts';
 import { type Steady, startSteady } from '../kafka/steady.ts';
+import { memoryFolder } from '../memory-folder.ts';
 import { Random } from '../sim/random.ts';
 import { agentOf } from './api.ts';
 import { freePort } from './free-port.ts';
@@ -64,12 +65,13 @@ export class KafkaFleet {
       const kafka = this.kafka.bootstrap;
       const collector = this.house.central({ kafka, listen, landingMore, more }, name);
       // It waits for its share of the sites, and that for what is just then killed.
-      collector.startTimeoutMs = 60_000;
+      collector.startTimeoutMs = 120_000;
       this.collectors.push(collector);
     }
     await Promise.all(this.collectors.map((collector) => collector.start()));
     const urls = this.collectors.map(({ ready }) => ready.link!);
-    const folder = join(this.house.folder, 'light');
+    const folder = memoryFolder('light-');
+    onTestFinished(() => rmSync(folder, { recursive: true }));
     for (let i = 0; i < lightEdges; i++) {
       const edge = await LightEdge.open({ alias: `light-${i}`, urls, folder, partitions });
       onTestFinished(() => edge.close());

@@ -51,7 +51,7 @@ export class Program {
   /** Standard error of all its runs. */
   log = '';
   /** How long it may take to be ready. */
-  startTimeoutMs = 20_000;
+  startTimeoutMs = 60_000;
   /** Ends that nobody asked for. */
   readonly crashes: string[] = [];
   #child: ChildProcess | undefined;
