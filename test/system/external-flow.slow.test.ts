@@ -65,7 +65,7 @@ test.skipIf(missing)(
       collectors.push(collector);
     }
     await Promise.all(collectors.map((collector) => collector.start()));
-    const over = AbortSignal.timeout(40_000);
+    const over = AbortSignal.timeout(25_000);
     const chaos = new Chaos(random, over);
     onTestFailed(() => console.log(chaos.history.join('\n')));
     const orders = new JavaOrders({ bootstrap, topic, random });

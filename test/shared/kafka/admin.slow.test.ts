@@ -216,29 +216,34 @@ describe.skipIf(kafkaMissing).each(['4.x', '3.x'] as const)('KafkaAdmin of Kafka
     await eventually(() => kafka.admin.setGroupOffsets(groupId, offsets));
   });
 
-  test.skipIf(version === '3.x')('a group of the newer protocol is shown too', async () => {
-    const kafka = client();
-    const topic = await makeTopic(1);
-    const groupId = unique('group');
-    const options = ['--group', groupId, '--consumer-property', 'group.protocol=consumer'];
-    const reading = consoleConsumer(cluster.bootstrap, topic, 1, options);
-    await eventually(async () => {
-      const [group] = await kafka.admin.describeGroups([groupId]);
-      expect(group).toMatchObject({ groupId, state: 'Stable', protocolType: 'consumer' });
-      expect(group!.members).toEqual([
-        {
-          memberId: expect.stringMatching(/./),
-          clientId: 'console-consumer',
-          host: '/127.0.0.1',
-        },
-      ]);
+  // Brokers of the older line have none.
+  if (version !== '3.x') {
+    test('a group of the newer protocol is shown too', async () => {
+      const kafka = client();
+      const topic = await makeTopic(1);
+      const groupId = unique('group');
+      const options = ['--group', groupId, '--consumer-property', 'group.protocol=consumer'];
+      const reading = consoleConsumer(cluster.bootstrap, topic, 1, options);
+      await eventually(async () => {
+        const [group] = await kafka.admin.describeGroups([groupId]);
+        expect(group).toMatchObject({ groupId, state: 'Stable', protocolType: 'consumer' });
+        expect(group!.members).toEqual([
+          {
+            memberId: expect.stringMatching(/./),
+            clientId: 'console-consumer',
+            host: '/127.0.0.1',
+          },
+        ]);
+      });
+      const offsets = [{ topic, partition: 0, offset: 1, metadata: '' }];
+      await failure(kafka.admin.setGroupOffsets(groupId, offsets)).toMatchObject({
+        code: 'refused',
+      });
+      await write(topic, [0, ['the one']]);
+      expect(await reading).toContain('the one');
+      await eventually(() => kafka.admin.setGroupOffsets(groupId, offsets));
     });
-    const offsets = [{ topic, partition: 0, offset: 1, metadata: '' }];
-    await failure(kafka.admin.setGroupOffsets(groupId, offsets)).toMatchObject({ code: 'refused' });
-    await write(topic, [0, ['the one']]);
-    expect(await reading).toContain('the one');
-    await eventually(() => kafka.admin.setGroupOffsets(groupId, offsets));
-  });
+  }
 
   test('ACLs are made and listed', async () => {
     const { admin } = client();
