@@ -54,7 +54,7 @@ export const serviceCommands = (notifier: () => Notifier): Command[] => [
           const config = configOf(args);
           const { files, warnings } = config;
           const ask = args.flag('connect') ? asking(config) : undefined;
-          return { files, warnings, summary: summaryOf(config), ...(ask && { ask }) };
+          return { files, warnings, summary: summaryOf(config), ask };
         },
       }),
   },

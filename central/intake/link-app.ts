@@ -123,10 +123,11 @@ function assertOurs({ landing, lanes }: LinkParts, alias: string): void {
   lanes.forget(alias);
   if (route.to === 'other') {
     const { url } = route;
-    if (url !== null) {
-      throw new Refusal(421, 'misdirected', `"${alias}" is served at ${url}`, { location: url });
-    }
-    throw new Refusal(421, 'misdirected', `this collector stops, and leaves "${alias}" to others`);
+    const said =
+      url === null
+        ? `this collector stops, and leaves "${alias}" to others`
+        : `"${alias}" is served at ${url}`;
+    throw new Refusal(421, 'misdirected', said, { location: url ?? undefined });
   }
   throw new Refusal(503, 'moving', `"${alias}" is being taken over by another collector`, {
     retryAfterSeconds: 1,

@@ -32,7 +32,7 @@ export interface LoadedSettings {
   /** What was understood, in one line. */
   summary: string;
   /** Whether what they name fits them; absent: nobody asked. */
-  ask?: () => Promise<Asked>;
+  ask?: (() => Promise<Asked>) | undefined;
 }
 
 /** Sentences for a person; with problems it will not work. */

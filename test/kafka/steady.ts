@@ -22,10 +22,6 @@ export async function startSteady(
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   const ended = once(child, 'close');
-  let over = false;
-  ended.then(() => {
-    over = true;
-  });
   const times = Array.from({ length: partitions }, (): number[] => []);
   await new Promise<void>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -36,7 +32,7 @@ export async function startSteady(
   });
   return {
     longestGap(sinceMs) {
-      if (over) throw new Error("Apache's own producers have ended");
+      if (child.exitCode !== null) throw new Error("Apache's own producers have ended");
       return Math.max(...times.map((one) => longestGap(one, sinceMs)));
     },
     async close() {
