@@ -89,6 +89,26 @@ test('a file of a later version is left alone', async () => {
   await harness!.reopen();
 });
 
+test.each([
+  [1, 'DROP TRIGGER source_runs_go; DROP TABLE source_runs; DROP TABLE landed_places;'],
+  [2, 'DROP TABLE landed_places;'],
+])('a file of version %i is brought up to date and keeps all that it has', async (older, undo) => {
+  const { options } = await filled(4);
+  const version = schemaVersionOf(options.path);
+  tamper(options.path, `${undo} PRAGMA user_version = ${older}`);
+  await harness!.reopen();
+  const { buffer } = harness!;
+  const { topic, records } = delivery('even', 'after it');
+  const placed = records.map((record) => ({ ...record, sourceOffset: 9 }));
+  await buffer.append({ topic, records: placed, incarnation });
+  const firstWords = values(await readAll(buffer)).map((text) => text.split(' ')[0]);
+  expect(firstWords.sort()).toEqual(['0', '1', '2', '3', 'after']);
+  await expectBalance(buffer, 0);
+  await buffer.close();
+  expect(schemaVersionOf(options.path)).toBe(version);
+  await harness!.reopen();
+});
+
 test('one owner at a time, and the next one when it is gone', async () => {
   const { options } = await filled(1);
   await harness!.reopen();
