@@ -8,6 +8,7 @@ import { openEmbeddedLanding } from '#central/landing/embedded.ts';
 import type { EmbeddedOpenError } from '#central/landing/embedded-errors.ts';
 import { FileStore, type FileStoreOptions } from '#central/landing/embedded-file-store.ts';
 import { silentLog } from '#shared/std/log.ts';
+import { readAll, sequenceOf } from '../../contract/landing-dump.ts';
 import { Site } from '../../contract/landing-site.ts';
 import { mebibyte, temporaryFolder, testClock } from './embedded-harness.ts';
 
@@ -61,6 +62,36 @@ test('a file of a newer version is left alone', () => {
   expect(error).toMatchObject({ code: 'newer' });
   expect(error.message).toContain('99');
 });
+
+const noPlaces =
+  'ALTER TABLE checkpoints DROP source_incarnation; ALTER TABLE checkpoints DROP source_next;';
+const noNaming = `${noPlaces} ALTER TABLE topics DROP naming;`;
+test.each([
+  [1, `${noNaming} DROP TABLE registry;`],
+  [2, noNaming],
+  [3, noPlaces],
+])(
+  'a file of version %i is brought up to date and keeps all that has landed',
+  async (older, undo) => {
+    const parts = { clock: testClock().clock, log: silentLog };
+    const kept = { ...settings(), retentionMs: Number.POSITIVE_INFINITY };
+    const before = await openEmbeddedLanding(kept, parts);
+    const site = new Site('factory-a');
+    await before.commit([site.hello(1)]);
+    await before.commit([site.write(2, { segments: [site.segment(3)] })]);
+    await before.close();
+    const database = new SqliteDatabase(path());
+    database.exec(`${undo} PRAGMA user_version = ${older}`);
+    database.close();
+    const after = await openEmbeddedLanding(kept, parts);
+    expect(after.centralId).toBe(before.centralId);
+    await after.commit([site.write(3, { segments: [site.segment(2)] })]);
+    expect((await readAll(after, 'readings', 0)).map(sequenceOf)).toEqual([0, 1, 2, 3, 4]);
+    expect(await after.load('factory-a')).toMatchObject({ checkpoints: [{ through: 4 }] });
+    expect(await after.registry('')).toEqual([]);
+    await after.close();
+  },
+);
 
 test("somebody else's SQLite file is left alone", async () => {
   mkdirSync(join(folder.path, 'data'));
